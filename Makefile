@@ -1,0 +1,36 @@
+# Every target sets up what it needs in .venv first; that happens once, and again when pyproject.toml changes.
+PYTHON ?= python3
+VENV ?= .venv
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint bench train clean
+
+demo: $(READY)
+	$(VENV)/bin/wct demo
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest
+
+lint: $(READY)
+	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m ruff format --check .
+	$(VENV)/bin/python -m mypy
+
+bench: $(READY)
+	$(VENV)/bin/python tests/benchmarks/run.py
+
+# The recipe of the shipped model; a run that was stopped goes on where it was.
+train: $(READY)
+	$(VENV)/bin/wct train encoder decoders/recipes/compact.toml --resume
+	$(VENV)/bin/wct train decoders decoders/recipes/compact.toml --resume
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "wct needs Python 3.11 or newer with venv, named $(PYTHON); install it, or name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,40 @@
+"""wct: a picture made to look like another picture, by whitening and coloring of VGG features.
+
+`import wct` is cheap: the names below load what they need when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wct.errors import WctError
+    from wct.gaussian import AffineMap, Gaussian
+    from wct.images import Picture
+    from wct.models import Model
+    from wct.style import Style
+    from wct.stylizer import Stylizer
+
+__version__ = "0.1.0"
+__all__ = ["AffineMap", "Gaussian", "Model", "Picture", "Style", "Stylizer", "WctError", "__version__"]
+
+_HOME = {
+    "AffineMap": "wct.gaussian",
+    "Gaussian": "wct.gaussian",
+    "Model": "wct.models",
+    "Picture": "wct.images",
+    "Style": "wct.style",
+    "Stylizer": "wct.stylizer",
+    "WctError": "wct.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'wct' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,27 @@
+"""Where to compute."""
+
+from __future__ import annotations
+
+import torch
+
+from wct.errors import UsageError
+
+__all__ = ["choose_device"]
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """The named device, or the best one present: CUDA, then Apple's MPS, then the CPU.
+
+    Raises UsageError for a name that torch does not know or a device that is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name is None or name == "auto":
+        return torch.device("cuda" if there["cuda"] else "mps" if there["mps"] else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if not there.get(device.type, False) or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        present = ", ".join(kind for kind, is_there in there.items() if is_there)
+        raise UsageError(f"device {name!r} is not there; choose auto or one of {present}")
+    return device

@@ -1,0 +1,132 @@
+"""Guarded square roots of covariances, in float64. Torch only, with LAPACK through scipy as the last resort."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from wct.errors import NumericsError
+
+__all__ = ["RELATIVE_CUT", "Roots", "at", "exact_device", "finite", "sqrt_pair"]
+
+RELATIVE_CUT = 1e-5
+"""Eigenvalues up to this share of the largest one count as zero.
+
+Covariances of float32 features carry rounding noise of about 1e-6 of their largest eigenvalue; ten times
+that is safely noise. Over photos and paintings it drops at most 28 of the 512 directions of VGG-19's relu5_1, 5 of
+relu4_1 and 1 of the others, with 1e-5 of the variance. It also bounds the gain of whitening to 316 times
+that of the leading direction.
+"""
+
+
+class Roots(NamedTuple):
+    """Square roots of a positive semi-definite matrix A of shape (..., C, C), float64, symmetric.
+
+    Attributes:
+        root: A^(1/2) on the retained subspace, zero elsewhere.
+        inverse: A^(-1/2) on the retained subspace, zero elsewhere.
+        rest: the projector onto the dropped subspace, so that `inverse @ A @ inverse + rest` is the identity;
+            exactly zero where nothing is dropped.
+    """
+
+    root: Tensor
+    inverse: Tensor
+    rest: Tensor
+
+
+@contextmanager
+def at(*places: str) -> Iterator[None]:
+    """Name level and stage in any `NumericsError` raised inside: `with at("relu4_1", "encode"): ...`."""
+    try:
+        yield
+    except NumericsError as error:
+        raise NumericsError(f"{', '.join(places)}: {error}") from error
+
+
+def finite(tensor: Tensor, what: str) -> Tensor:
+    """Return the tensor, of any shape, or raise `NumericsError` if a number in it is infinite or not a number."""
+    good = torch.isfinite(tensor)
+    if bool(good.all()):
+        return tensor
+    bad = tensor.numel() - int(good.sum())
+    raise NumericsError(
+        f"{what}: {bad} of {tensor.numel()} numbers are not finite; "
+        "check the picture and the weights, or compute in float32"
+    )
+
+
+def exact_device(device: torch.device | str) -> torch.device:
+    """The nearest device that computes in float64: the device itself, or the CPU for MPS."""
+    device = torch.device(device)
+    return torch.device("cpu") if device.type == "mps" else device
+
+
+def sqrt_pair(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> Roots:
+    """Both square roots of a covariance from one eigendecomposition.
+
+    Args:
+        matrix: (..., C, C), positive semi-definite up to rounding, any float dtype; symmetrised here.
+        cut: eigenvalues up to `cut` times the largest of their matrix are dropped,
+        floor: and those up to `floor`, in units of the matrix.
+
+    Returns:
+        `Roots` of the same shape, in float64, on `exact_device(matrix.device)`. A zero matrix keeps nothing.
+
+    Raises:
+        NumericsError: a number in the matrix is not finite, or no solver converges.
+    """
+    matrix = finite(matrix, "the covariance").to(exact_device(matrix.device)).double()
+    matrix = (matrix + matrix.mT) / 2
+    # cuSOLVER has failed on all-zero matrices (flat pictures): solve the identity in their place.
+    zero = (matrix == 0).all(-1).all(-1)
+    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    values, vectors = _eigh(torch.where(zero[..., None, None], identity, matrix))
+    values = values.masked_fill(zero[..., None], 0)
+
+    kept = values > (cut * values[..., -1:]).clamp(min=floor)
+    scale = torch.where(kept, values, 1).sqrt()
+    return Roots(
+        root=_rebuild(vectors, kept * scale),
+        inverse=_rebuild(vectors, kept / scale),
+        rest=_rebuild(vectors, (~kept).double()),
+    )
+
+
+def _rebuild(vectors: Tensor, values: Tensor) -> Tensor:
+    return (vectors * values[..., None, :]) @ vectors.mT
+
+
+def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (..., C), ascending, and eigenvectors in columns (..., C, C) of finite symmetric matrices."""
+    try:
+        values, vectors = torch.linalg.eigh(matrix)
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        return _eigh_lapack(matrix)
+    if bool(torch.isfinite(values).all() & torch.isfinite(vectors).all()):
+        return values, vectors
+    return _eigh_lapack(matrix)
+
+
+def _eigh_lapack(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """`_eigh` on the CPU by two slower algorithms that converge where divide-and-conquer has not."""
+    solved = [_eigh_one(one) for one in matrix.detach().cpu().reshape(-1, *matrix.shape[-2:])]
+    values = torch.stack([values for values, _ in solved]).reshape(matrix.shape[:-1])
+    vectors = torch.stack([vectors for _, vectors in solved]).reshape(matrix.shape)
+    return values.to(matrix.device), vectors.to(matrix.device)
+
+
+def _eigh_one(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    import scipy.linalg  # rarely needed: spares every other run its time and memory
+
+    for driver in ("evr", "ev"):
+        try:
+            values, vectors = scipy.linalg.eigh(matrix.numpy(), driver=driver)
+        except scipy.linalg.LinAlgError:
+            continue
+        return torch.from_numpy(values), torch.from_numpy(vectors)
+    size = matrix.shape[-1]
+    raise NumericsError(f"the covariance: no eigenvalue solver converges on this {size}x{size} matrix")

@@ -1,0 +1,95 @@
+"""The one Encoder: VGG-19's topology at any width, with an optional linear head per level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wct.models.spec import EncoderSpec
+
+__all__ = ["Encoder", "convolve", "pad_reflect"]
+
+
+def pad_reflect(x: Tensor) -> Tensor:
+    """One more pixel on each side of (N, C, H, W), mirrored; repeated where a side has one pixel only."""
+    h, w = x.shape[-2:]
+    if h > 1 and w > 1:
+        return F.pad(x, (1, 1, 1, 1), mode="reflect")
+    # Reflection needs two pixels; the paper never meets such features, users' pictures do.
+    return F.pad(x, (1, 1, 1, 1), mode="replicate")
+
+
+def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """3x3 convolution with the reflect padding that keeps the size."""
+    y: Tensor = conv(pad_reflect(x))
+    return y
+
+
+class Encoder(nn.Module):
+    """Features of an RGB picture at relu1_1 … relu5_1, from one pass for all levels.
+
+    Weights are named as in the paper (`conv4_1.weight`; `head4.weight` for the head of relu4_1). The input
+    convention of the original VGG-19 (BGR, 0..255, minus the means) is part of the first convolution, whose
+    padding is therefore that of the picture: see `wct.models.vgg`.
+    """
+
+    def __init__(self, spec: EncoderSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        width = 3
+        for block, widths in enumerate(spec.widths, 1):
+            for i, out in enumerate(widths, 1):
+                self.add_module(f"conv{block}_{i}", nn.Conv2d(width, out, 3))
+                width = out
+        for level, rank in enumerate(spec.ranks, 1):
+            self.add_module(f"head{level}", nn.Conv2d(spec.widths[level - 1][0], rank, 1))
+
+    def layers(self) -> Iterator[tuple[str, nn.Conv2d]]:
+        """The convolutions of the trunk from the picture inwards, with their names."""
+        for block, widths in enumerate(self.spec.widths, 1):
+            for i in range(1, len(widths) + 1):
+                yield f"{block}_{i}", self.get_submodule(f"conv{block}_{i}")  # type: ignore[misc]
+
+    def head(self, x: Tensor, level: int) -> Tensor:
+        """Features of `level` from the activations of relu{level}_1."""
+        if not self.spec.ranks:
+            return x
+        y: Tensor = self.get_submodule(f"head{level}")(x)
+        return y
+
+    def trunk(self, x: Tensor, deepest: int = 5) -> Iterator[tuple[str, Tensor]]:
+        """Activations after each ReLU ("1_1", "1_2", …) of (N, 3, H, W) in 0..1, up to relu{deepest}_1."""
+        for name, conv in self.layers():
+            if name.endswith("_1") and name != "1_1":
+                # Departure: the paper's pooling drops an odd last row; rounding up keeps it, so that
+                # every size from 1x1 passes and the decoder can return exactly the input's size.
+                x = F.max_pool2d(x, 2, ceil_mode=True)
+            x = F.relu(convolve(conv, x))
+            yield name, x
+            if name == f"{deepest}_1":
+                return
+
+    def forward(self, x: Tensor, levels: Iterable[int]) -> dict[int, Tensor]:
+        """Features {level: (N, C, H/2**(level-1), W/2**(level-1))} of pictures (N, 3, H, W), RGB in 0..1."""
+        wanted = set(levels)
+        features = {}
+        for name, y in self.trunk(x, max(wanted)):
+            if name.endswith("_1") and (level := int(name[0])) in wanted:
+                features[level] = self.head(y, level)
+        return features
+
+
+def halved(size: tuple[int, int], level: int) -> tuple[int, int]:
+    """Height and width of the features of `level` for a picture of `size` (rounded up at each pooling)."""
+    h, w = size
+    for _ in range(level - 1):
+        h, w = (h + 1) // 2, (w + 1) // 2
+    return h, w
+
+
+def is_finite(x: Tensor) -> bool:
+    """True where no element is inf or NaN."""
+    return bool(torch.isfinite(x).all())

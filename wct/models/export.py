@@ -1,0 +1,49 @@
+"""Writing a model folder: float16 weights and a `model.toml` that knows their sha256."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import torch
+from torch import nn
+
+from wct.errors import ModelError, OutputError
+from wct.models.decoder import Decoder
+from wct.models.encoder import Encoder
+from wct.models.model import DECODER, ENCODER
+from wct.models.weights import save_tensors, sha256
+
+__all__ = ["export", "write_card"]
+
+
+def export(folder: Path, table: Mapping[str, Any], encoder: Encoder, decoder: Decoder | None = None) -> None:
+    """Write the model folder; `table` is its card without the sha256, with `[encoder]` and `[stages]`.
+
+    Raises ModelError where a weight has no finite float16, OutputError where the folder cannot be written.
+    """
+    hashes = {}
+    for part, module in ((ENCODER, encoder), (DECODER, decoder)):
+        if module is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_tensors(_halves(module, part), folder / part)
+            hashes[part.removesuffix(".safetensors")] = sha256(folder / part)
+    write_card(folder, {**table, "sha256": hashes})
+
+
+def write_card(folder: Path, table: Mapping[str, Any]) -> None:
+    """Write `table` as the folder's model.toml."""
+    try:
+        (folder / "model.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose a folder with room and permission") from error
+
+
+def _halves(module: nn.Module, part: str) -> dict[str, torch.Tensor]:
+    halves = {name: tensor.half() for name, tensor in module.state_dict().items()}
+    for name, tensor in halves.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise ModelError(f"{part}: {name} does not fit float16; train with a smaller learning rate")
+    return halves

@@ -1,0 +1,131 @@
+"""Model: an encoder with its decoders, built from a folder that holds `model.toml` and safetensors."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wct.errors import ModelError
+from wct.models.decoder import Decoder
+from wct.models.encoder import Encoder
+from wct.models.spec import ModelSpec, parse_spec, read_toml
+from wct.models.vgg import from_torchvision_names
+from wct.models.weights import fill, load_tensors, sha256
+
+__all__ = ["Card", "Model", "find", "names", "shelf"]
+
+ENCODER, DECODER = "encoder.safetensors", "decoder.safetensors"
+
+
+def shelf() -> Path:
+    """The folder of the shipped models: inside the installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    return package / "decoders" if (package / "decoders").is_dir() else package.parent / "decoders"
+
+
+def names() -> list[str]:
+    """Names of the shipped models."""
+    return sorted(path.parent.name for path in shelf().glob("*/model.toml"))
+
+
+def home() -> Path:
+    """Where users keep weights of their own: `WCT_HOME`, else ~/.cache/wct."""
+    return Path(os.environ.get("WCT_HOME") or Path.home() / ".cache" / "wct")
+
+
+@dataclass(frozen=True)
+class Card:
+    """`model.toml` as read: the architecture, the whole table, and the folder it lies in."""
+
+    spec: ModelSpec
+    table: dict[str, Any]
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    def file(self, part: str) -> Path:
+        """Where the weights `part` lie: in the model's folder, else under `home()`."""
+        own = self.folder / part
+        return own if own.is_file() else home() / self.name / part
+
+    def sha256(self, part: str) -> str | None:
+        """The sha256 that the card promises for `part`; None where any weights of the right shape will do."""
+        value = self.table.get("sha256", {}).get(part.removesuffix(".safetensors"))
+        return str(value) if value is not None else None
+
+    def complete(self) -> bool:
+        """True where all weights of the model are in place."""
+        parts = [ENCODER, DECODER] if self.spec.stages else [ENCODER]
+        return all(self.file(part).is_file() for part in parts)
+
+
+def find(name: str | Path) -> Card:
+    """The card of a shipped model by name, or of any model folder by path; ModelError where there is none."""
+    folder = Path(name) if Path(name).is_dir() else shelf() / str(name)
+    if not (folder / "model.toml").is_file():
+        near = difflib.get_close_matches(str(name), names(), 1)
+        hint = f"did you mean {near[0]!r}" if near else f"shipped models are {', '.join(names()) or 'none'}"
+        raise ModelError(f"model {str(name)!r}: no such model or model folder; {hint}?")
+    table = read_toml(folder / "model.toml")
+    where = str(folder / "model.toml")
+    spec = parse_spec(str(table.get("name", folder.name)), table.get("encoder", {}), table.get("stages", {}), where)
+    return Card(spec, table, folder)
+
+
+class Model:
+    """An encoder and a decoder chain in evaluation mode on one device.
+
+    `encoder(pictures, levels)` gives features, `decoder(features, level, size)` pictures. Raises ModelError
+    where the folder, its description or its weights are missing, damaged or of another model.
+    """
+
+    def __init__(self, card: Card, encoder: Encoder, decoder: Decoder | None, device: torch.device) -> None:
+        self.card = card
+        self.device = device
+        self.encoder = encoder.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        self._decoder = decoder and decoder.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+
+    @classmethod
+    def load(
+        cls, name: str | Path = "compact", *, device: str | torch.device = "cpu", encoder: str | Path | None = None
+    ) -> Model:
+        """The model `name` (shipped, or a folder); `encoder` names a file to take the encoder's weights from.
+
+        An encoder file may be ours or in torchvision's naming of the original VGG-19 (`features.N.weight`).
+        """
+        card = find(name)
+        file = Path(encoder) if encoder is not None else card.file(ENCODER)
+        if not file.is_file():
+            raise ModelError(
+                f"model {card.name!r}: no encoder weights at {file}; needs a safetensors file of them, name it or put it there"
+            )
+        tensors = load_tensors(file, None if encoder is not None else card.sha256(ENCODER))
+        if any(key.startswith("features.") for key in tensors):
+            tensors = from_torchvision_names(tensors, str(file))
+        body = Encoder(card.spec.encoder)
+        fill(body, tensors, str(file))
+        chain = None
+        if card.spec.stages:
+            chain = Decoder(card.spec)
+            fill(chain, load_tensors(card.file(DECODER), card.sha256(DECODER)), str(card.file(DECODER)))
+        return cls(card, body, chain, torch.device(device))
+
+    @property
+    def decoder(self) -> Decoder:
+        """The decoder chain; ModelError for a model that has none."""
+        if self._decoder is None:
+            raise ModelError(f"model {self.card.name!r} has no decoders; choose one that has, such as 'compact'")
+        return self._decoder
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 of the encoder's weights: what features, and so saved styles, depend on."""
+        return self.card.sha256(ENCODER) or sha256(self.card.file(ENCODER))

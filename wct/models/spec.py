@@ -1,0 +1,100 @@
+"""What a model is, as data: the part of `model.toml` that fixes its architecture."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from wct.errors import ModelError
+
+__all__ = ["LEVELS", "EncoderSpec", "ModelSpec", "StageSpec", "parse", "read_toml"]
+
+LEVELS = (1, 2, 3, 4, 5)
+"""Level k stands for the layer relu{k}_1; its features have 1/2**(k-1) of the picture's height and width."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """VGG-19's topology cut after relu5_1: `widths[b]` lists the output channels of the convolutions of block b+1.
+
+    `ranks[k-1]` is the number of channels of the linear head of level k; without ranks the features
+    are the activations of relu{k}_1 themselves, as in VGG-19.
+    """
+
+    widths: list[list[int]]
+    ranks: list[int]
+
+    def channels(self, level: int) -> int:
+        """Number of feature channels of `level`."""
+        return self.ranks[level - 1] if self.ranks else self.widths[level - 1][0]
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """Stage k of the decoder chain, from the features of level k to those of level k-1 (stage 1: to RGB).
+
+    `low` and `high` list the output channels of its hidden convolutions before and after the
+    upsampling; a last, linear convolution gives the features below.
+    """
+
+    low: list[int]
+    high: list[int]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The architecture of one model: an encoder and, where it has decoders, the five stages of their chain."""
+
+    name: str
+    encoder: EncoderSpec
+    stages: list[StageSpec]
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table in the toml file `path`; raises ModelError where there is none."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); give a model folder or recipe") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: is not valid toml ({error}); restore or correct the file") from error
+
+
+def parse(kind: type[T], table: Mapping[str, Any], where: str) -> T:
+    """A dataclass from a toml table: all keys known, all required keys there; ModelError otherwise."""
+    if not isinstance(table, Mapping):
+        raise ModelError(f"{where}: found {table!r}, needs a table; correct the file")
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise ModelError(f"{where}: unknown key {unknown[0]!r}; known keys are {', '.join(known)}")
+    try:
+        return kind(**table)
+    except TypeError as error:
+        raise ModelError(f"{where}: {error}; needs the keys {', '.join(known)}") from error
+
+
+def _sizes(value: Any, where: str) -> list[int]:
+    if not isinstance(value, list) or not all(isinstance(v, int) and 0 < v <= 4096 for v in value):
+        raise ModelError(f"{where}: found {value!r}, needs a list of whole numbers from 1 to 4096; correct the file")
+    return value
+
+
+def parse_spec(name: str, encoder: Mapping[str, Any], stages: Mapping[str, Any], where: str) -> ModelSpec:
+    """The architecture from the tables `[encoder]` (widths, ranks) and `[stages]` (1 to 5: low, high)."""
+    enc = parse(EncoderSpec, encoder, f"{where} [encoder]")
+    if not isinstance(enc.widths, list) or [len(_sizes(w, f"{where} widths")) for w in enc.widths] != [2, 2, 4, 4, 1]:
+        raise ModelError(f"{where} [encoder]: widths need 2, 2, 4, 4 and 1 numbers, as VGG-19 has convolutions")
+    if len(_sizes(enc.ranks, f"{where} ranks")) not in (0, 5):
+        raise ModelError(f"{where} [encoder]: found {len(enc.ranks)} ranks, needs none or five")
+    chain = [parse(StageSpec, stages[str(k)], f"{where} [stages.{k}]") for k in LEVELS if str(k) in stages]
+    if len(chain) not in (0, 5) or len(chain) != len(stages):
+        raise ModelError(f"{where} [stages]: found {sorted(stages)}, needs 1 to 5 or none")
+    for k, stage in enumerate(chain, 1):
+        _sizes(stage.low, f"{where} [stages.{k}] low"), _sizes(stage.high, f"{where} [stages.{k}] high")
+    return ModelSpec(name, enc, chain)

@@ -1,0 +1,74 @@
+"""Weights on disk: safetensors only, named and shaped exactly as the module, finite, with a known sha256."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from wct.errors import ModelError, OutputError
+
+__all__ = ["fill", "load_tensors", "save_tensors", "sha256"]
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal sha256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_tensors(path: Path, expected: str | None = None) -> dict[str, Tensor]:
+    """All tensors of a safetensors file as float32, its sha256 compared with `expected` where that is given.
+
+    Raises ModelError where the file is missing, damaged, of another sha256 or holds inf or NaN.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: no such weights file; name one that exists")
+    if expected is not None and (found := sha256(path)) != expected:
+        raise ModelError(f"{path}: found sha256 {found[:16]}…, needs {expected[:16]}…; reinstall or restore the file")
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path}: is not a whole safetensors file ({error}); restore the file") from error
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
+            raise ModelError(f"{path}: {name} holds inf, NaN or no real numbers; restore the file")
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file whole or not at all (temporary file, then rename); OutputError where that fails."""
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, dict(metadata or {}))
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"{path}: cannot be written ({error}); choose a folder with room and permission") from error
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Load `tensors` into `module`; ModelError names the first tensor that is missing, left over or misshapen."""
+    own = module.state_dict()
+    for name in own:
+        if name not in tensors:
+            raise ModelError(f"{where}: tensor {name!r} is missing; these are weights of another model")
+    for name, tensor in tensors.items():
+        if name not in own:
+            raise ModelError(f"{where}: tensor {name!r} is not part of the model; these are weights of another model")
+        if own[name].shape != tensor.shape:
+            found, needed = tuple(tensor.shape), tuple(own[name].shape)
+            raise ModelError(f"{where}: {name} has shape {found}, needs {needed}; these are weights of another model")
+    module.load_state_dict(dict(tensors))

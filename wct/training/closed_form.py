@@ -1,0 +1,135 @@
+"""Starting points without gradients: each convolution by ridge regression on the student's own features.
+
+What gradient descent finds from here in minutes takes it hours from random weights (measured: DATA in the model
+card). Regressions are solved in float64 from about 12 samples per unknown.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wct.models.decoder import Decoder
+from wct.models.encoder import Encoder, convolve, pad_reflect
+from wct.models.spec import LEVELS
+from wct.training.teacher import Teacher
+
+__all__ = ["start_decoder", "start_encoder"]
+
+SAMPLES_PER_UNKNOWN = 12
+RIDGE = 1e-4
+"""Relative to the mean diagonal of the normal equations."""
+
+
+class Sampler:
+    """The same random places of every picture, for patches and for what is to be found there."""
+
+    def __init__(self, like: Tensor, total: int, generator: torch.Generator) -> None:
+        n, _, h, w = like.shape
+        each = min(h * w, -(-total // n))
+        self.at = torch.stack([torch.randperm(h * w, generator=generator)[:each] for _ in range(n)]).to(like.device)
+        self.width = w
+
+    def values(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) at the places, as (samples, C)."""
+        return torch.cat([y.flatten(1)[:, at].T for y, at in zip(x, self.at, strict=True)]).double()
+
+    def patches(self, x: Tensor) -> Tensor:
+        """The 3x3 patches around the places, as (samples, 9 C), in the order of a convolution's weights."""
+        rows, padded = [], pad_reflect(x)
+        for y, at in zip(padded, self.at, strict=True):
+            i, j = at // self.width, at % self.width
+            rows.append(torch.stack([y[:, i + a, j + b] for a in range(3) for b in range(3)], 1).flatten(0, 1).T)
+        return torch.cat(rows).double()
+
+
+def ridge(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights (m, d) and bias (m,) of the ridge regression of y (n, m) on x (n, d)."""
+    mx, my = x.mean(0), y.mean(0)
+    x = x - mx
+    normal = x.T @ x
+    normal.diagonal().add_(RIDGE * normal.diagonal().mean() + 1e-12)
+    weight = torch.linalg.solve(normal, x.T @ (y - my), left=True).T
+    return weight, my - weight @ mx
+
+
+def leading_channels(features: Tensor, n: int) -> Tensor:
+    """Indices of the n columns of (samples, C) that explain most of its covariance: pivoted Cholesky."""
+    x = features - features.mean(0)
+    left = x.T @ x / len(x)
+    chosen = []
+    for _ in range(n):
+        gain = left.square().sum(0) / left.diagonal().clamp_min(1e-12 * left.diagonal().max())
+        gain[chosen] = -1
+        best = int(gain.argmax())
+        chosen.append(best)
+        left = left - torch.outer(left[best], left[best]) / left[best, best].clamp_min(1e-30)
+    return torch.tensor(chosen, device=features.device)
+
+
+def _set(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
+    """Write the first len(bias) output channels; the others keep their random start."""
+    conv.weight[: len(bias)] = weight.reshape(len(bias), *conv.weight.shape[1:]).to(conv.weight)
+    conv.bias[: len(bias)] = bias.to(conv.weight)  # type: ignore[index]
+
+
+def _fit(conv: nn.Conv2d, x: Tensor, target: Tensor, generator: torch.Generator) -> None:
+    """Regress up to out_channels leading channels of `target` on patches of x."""
+    sampler = Sampler(x, SAMPLES_PER_UNKNOWN * conv.in_channels * 9, generator)
+    y = sampler.values(target)
+    if y.shape[1] > conv.out_channels:
+        y = y[:, leading_channels(y.clamp_min(0), conv.out_channels)]
+    _set(conv, *ridge(sampler.patches(x), y))
+
+
+def _activate(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """ReLU of the convolution, whose channels are first rescaled to unit second moment after it."""
+    y = F.relu(convolve(conv, x))
+    rms = y.float().square().mean((0, 2, 3)).sqrt().clamp_min(1e-6)
+    conv.weight /= rms[:, None, None, None]
+    conv.bias /= rms
+    return y / rms[:, None, None].to(y)
+
+
+@torch.no_grad()
+def start_encoder(student: Encoder, teacher: Teacher, pictures: Tensor, generator: torch.Generator) -> None:
+    """Regress VGG's pre-activations, layer by layer, on the student's own features of (N, 3, H, W).
+
+    Per layer the channels of VGG that explain most of its activations are taken; heads go to the teacher's basis.
+    """
+    t = s = pictures
+    for (name, conv), (_, original) in zip(student.layers(), teacher.vgg.layers(), strict=True):
+        if name.endswith("_1") and name != "1_1":
+            t, s = (F.max_pool2d(x, 2, ceil_mode=True) for x in (t, s))
+        before = torch.cat([convolve(original, x) for x in t.split(8)])
+        _fit(conv, s, before, generator)
+        s, t = _activate(conv, s), F.relu(before)
+        level = int(name[0])
+        if name.endswith("_1") and student.spec.ranks:
+            head: nn.Conv2d = student.get_submodule(f"head{level}")  # type: ignore[assignment]
+            sampler = Sampler(s, 4 * SAMPLES_PER_UNKNOWN * head.in_channels, generator)
+            _set(head, *ridge(sampler.values(s), sampler.values(teacher.bases[level - 1](t))))
+
+
+@torch.no_grad()
+def start_decoder(decoder: Decoder, encoder: Encoder, pictures: Tensor, generator: torch.Generator) -> None:
+    """Regress, stage by stage, the encoder's activations on the decoder's own features, in mirrored order.
+
+    Before the upsampling the target is the pooled last activation of the block below, after it the earlier ones.
+    """
+    trunk = dict(encoder.trunk(pictures))
+    for level in LEVELS:
+        stage = decoder.stages[level - 1]
+        x = encoder.head(trunk[f"{level}_1"], level)
+        below = pictures if level == 1 else encoder.head(trunk[f"{level - 1}_1"], level - 1)
+        mirrored = [y for name, y in trunk.items() if int(name[0]) == level - 1][::-1]
+        for conv in stage.low:
+            _fit(conv, x, F.max_pool2d(mirrored[0], 2, ceil_mode=True), generator)
+            x = _activate(conv, x)
+        if level > 1:
+            x = F.interpolate(x, scale_factor=2, mode="nearest")[..., : below.shape[-2], : below.shape[-1]]
+        for conv, target in zip(stage.high[:-1], mirrored[1:], strict=False):
+            _fit(conv, x, target, generator)
+            x = _activate(conv, x)
+        _fit(stage.high[-1], x, below, generator)

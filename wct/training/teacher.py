@@ -1,0 +1,51 @@
+"""The teacher: VGG-19's features in their leading eigenbasis, what a student's heads learn to give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from wct.gaussian import Gaussian, merge
+from wct.models.encoder import Encoder
+from wct.models.spec import LEVELS
+
+__all__ = ["Teacher"]
+
+
+class Teacher(nn.Module):
+    """VGG-19 followed, at each level, by the projection onto its `ranks[level-1]` leading principal components.
+
+    Projected features are centred over the pictures that `fit` saw, and scaled per level so that their channels
+    have unit variance on average: a mean squared error on them is a share of the projected variance.
+    The scale is one number per level, which whitening-and-coloring ignores; the relative spectrum is VGG's.
+    """
+
+    def __init__(self, vgg: Encoder, ranks: Sequence[int]) -> None:
+        super().__init__()
+        self.vgg = vgg
+        self.bases = nn.ModuleList(
+            nn.Conv2d(vgg.spec.channels(level), rank, 1) for level, rank in zip(LEVELS, ranks, strict=True)
+        )
+        self.requires_grad_(False)
+
+    @torch.no_grad()
+    def fit(self, pictures: Sequence[Tensor]) -> None:
+        """Set the bases from batches of pictures (N, 3, H, W)."""
+        found: dict[int, list[Gaussian]] = {level: [] for level in LEVELS}
+        for batch in pictures:
+            for level, features in self.vgg(batch, LEVELS).items():
+                found[level].append(Gaussian.of(features.transpose(0, 1).flatten(1).float()))
+        for level, parts in found.items():
+            whole = merge(parts)
+            basis: nn.Conv2d = self.bases[level - 1]  # type: ignore[assignment]
+            values, vectors = torch.linalg.eigh(whole.cov)
+            leading = vectors[:, -basis.out_channels :].flip(1).T
+            weight = leading / values[-basis.out_channels :].mean().sqrt()
+            basis.weight.copy_(weight[:, :, None, None])
+            basis.bias.copy_(-weight @ whole.mean)
+
+    def forward(self, x: Tensor) -> dict[int, Tensor]:
+        """Targets {level: (N, rank, h, w)} of pictures (N, 3, H, W)."""
+        return {level: self.bases[level - 1](y) for level, y in self.vgg(x, LEVELS).items()}
