@@ -12,3 +12,6 @@ settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+pytest_plugins = ["tiny"]

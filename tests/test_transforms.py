@@ -68,6 +68,15 @@ def test_whatever_the_ranks_the_mean_arrives_and_nothing_is_amplified(pair: Pair
     assert float(found.cov.trace()) <= 1.01 * (float(wanted.cov.trace()) + left) + (1e-12 * size_of(wanted)) ** 2
 
 
+@given(any_pairs)
+def test_nor_are_float32_features(pair: Pair) -> None:
+    content, style = (pixels.float() for pixels in pair)
+    source, wanted = Gaussian.of(content), Gaussian.of(style)
+    found = Gaussian.of(wct(source, wanted)(content))
+    left = source.channels * dropped(source)
+    assert float(found.cov.trace()) <= 1.1 * (float(wanted.cov.trace()) + left) + (1e-5 * size_of(wanted)) ** 2
+
+
 @given(channels.flatmap(any_rank))
 def test_style_equal_to_content_is_the_identity(content: Tensor) -> None:
     gaussian = Gaussian.of(content)

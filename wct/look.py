@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from wct.errors import UsageError
 from wct.models.spec import LEVELS
 
-__all__ = ["MODES", "Look"]
+__all__ = ["MODES", "STYLE_SIZE", "Look"]
 
 MODES = ("single", "cascade")
+
+STYLE_SIZE = 512
+"""Short side to which larger style pictures are reduced: the size of the strokes should not depend on the scan."""
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,13 @@ from wct.errors import ModelError
 from wct.gaussian import Gaussian
 from wct.images import Picture, Source, read
 from wct.linalg import at, finite
-from wct.look import Look
+from wct.look import STYLE_SIZE, Look
 from wct.models import Model
 from wct.models.spec import LEVELS
 from wct.style import Style
 from wct.transforms import transform
 
 __all__ = ["Progress", "Stylizer"]
-
-STYLE_SIZE = 512
-"""Short side to which larger style pictures are reduced: the size of the strokes should not depend on the scan."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from wct.errors import OutputError, UsageError
 
+from wct.images.defaults import DEFAULT_QUALITY
 from wct.images.encoder import WHITE, encode
 from wct.images.formats import WRITE_EXTENSIONS, can_write
 from wct.images.label import label, one_line
@@ -26,15 +27,25 @@ __all__ = ["check_output", "write"]
 StrPath = str | os.PathLike[str]
 
 
-def check_output(path: StrPath, *, overwrite: bool = False, inputs: Iterable[StrPath] = ()) -> None:
+def check_output(
+    path: StrPath,
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[StrPath] = (),
+    quality: int = DEFAULT_QUALITY,
+    background: tuple[int, int, int] = WHITE,
+    bits: int = 8,
+) -> None:
     """Refuse a destination that cannot work, before any time goes into computing what to write there.
 
-    Raises UsageError where the extension names no format that can be written, and OutputError where the folder is
-    missing, forbidden or full, where `path` is a folder or a special file, where it exists (unless `overwrite`),
-    where it is the same file as one of `inputs` (always), and where "-" is a terminal.
+    Raises UsageError where the extension names no format that can be written or an option of `write` does not
+    fit it, and OutputError where the folder is missing, forbidden or full, where `path` is a folder or a special
+    file, where it exists (unless `overwrite`), where it is the same file as one of `inputs` (always), and where "-"
+    is a terminal.
     """
     name = label(path)
     if os.fspath(path) == "-":
+        _check_options("PNG", quality, background, bits)
         if sys.stdout.isatty():
             raise OutputError("-: standard output is a terminal; redirect it to a file or into a pipe")
         return
@@ -43,6 +54,7 @@ def check_output(path: StrPath, *, overwrite: bool = False, inputs: Iterable[Str
         if target.is_dir():
             raise OutputError(f"{name}: is a folder; name a file inside it")
         kind = _kind(path)
+        _check_options(kind, quality, background, bits)
         if not can_write(kind):
             raise OutputError(f"{name}: this Pillow cannot write {kind}; use .png instead")
         _check_folder(target.parent, name)
@@ -59,7 +71,7 @@ def write(
     *,
     overwrite: bool = False,
     inputs: Iterable[StrPath] = (),
-    quality: int = 95,
+    quality: int = DEFAULT_QUALITY,
     background: tuple[int, int, int] = WHITE,
     bits: int = 8,
     comment: str | None = None,
@@ -82,9 +94,8 @@ def write(
     BrokenPipeError passes through: a reader of standard output that left is no error of the picture.
     """
     inputs = tuple(inputs)
-    check_output(path, overwrite=overwrite, inputs=inputs)
+    check_output(path, overwrite=overwrite, inputs=inputs, quality=quality, background=background, bits=bits)
     kind, name = _kind(path), label(path)
-    _check_options(kind, quality, background, bits)
     try:
         data = encode(picture, kind, quality=quality, background=background, bits=bits, comment=comment)
     except Exception as error:

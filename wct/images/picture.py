@@ -14,6 +14,7 @@ from PIL import Image
 
 from wct.errors import UsageError
 
+from wct.images.defaults import DEFAULT_QUALITY
 from wct.images.encoder import WHITE, to_image
 from wct.images.output import write
 from wct.images.size import resize, resize_alpha
@@ -87,7 +88,7 @@ class Picture:
         *,
         overwrite: bool = False,
         inputs: Iterable[str | os.PathLike[str]] = (),
-        quality: int = 95,
+        quality: int = DEFAULT_QUALITY,
         background: tuple[int, int, int] = WHITE,
         bits: int = 8,
         comment: str | None = None,

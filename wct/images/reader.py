@@ -20,16 +20,14 @@ from wct.errors import InputError, UsageError
 
 from . import array
 from wct.images.colour import colour_and_alpha
+from wct.images.defaults import DEFAULT_MAX_PIXELS
 from wct.images.depth import is_deep, load_deep
 from wct.images.formats import FORMATS, HEAD_BYTES, OPENERS, describe, sniff
 from wct.images.label import PictureWarning, label, one_line, warn
 from wct.images.orientation import orientation, upright
 from wct.images.picture import Picture
 
-__all__ = ["DEFAULT_MAX_PIXELS", "read"]
-
-DEFAULT_MAX_PIXELS = 2**30 // 12
-"""The pixel budget: 89 478 485 pixels, which as float32 RGB take one GiB."""
+__all__ = ["Source", "read"]
 
 Source = str | os.PathLike[str] | bytes | bytearray | IO[bytes] | Image.Image | NDArray[Any] | torch.Tensor | Picture
 

@@ -95,6 +95,8 @@ def parse_spec(name: str, encoder: Mapping[str, Any], stages: Mapping[str, Any],
     chain = [parse(StageSpec, stages[str(k)], f"{where} [stages.{k}]") for k in LEVELS if str(k) in stages]
     if len(chain) not in (0, 5) or len(chain) != len(stages):
         raise ModelError(f"{where} [stages]: found {sorted(stages)}, needs 1 to 5 or none")
+    if chain and chain[0].low:
+        raise ModelError(f"{where} [stages]: found low convolutions in stage 1, needs none: it has no upsampling")
     for k, stage in enumerate(chain, 1):
         _sizes(stage.low, f"{where} [stages.{k}] low"), _sizes(stage.high, f"{where} [stages.{k}] high")
     return ModelSpec(name, enc, chain)

@@ -1,0 +1,156 @@
+"""Models as data: folders that load, and folders that must be refused with one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from tiny import TINY, write_tiny
+from wct.errors import ModelError
+from wct.models import Model, find, names
+from wct.models.encoder import Encoder, halved
+from wct.models.export import write_card
+from wct.models.spec import LEVELS, EncoderSpec, parse_spec, read_toml
+from wct.models.vgg import MEANS_BGR, VGG19, from_torchvision_names
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_tiny(tmp_path / "tiny")
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        Model.load(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@given(h=st.integers(1, 40), w=st.integers(1, 40))
+def test_every_size_comes_back_exactly(tiny_model: Model, h: int, w: int) -> None:
+    picture = torch.rand(1, 3, h, w)
+    features = tiny_model.encoder(picture, LEVELS)
+    for level, x in features.items():
+        assert x.shape[-2:] == halved((h, w), level)
+        assert tiny_model.decoder(x, level, (h, w)).shape == picture.shape
+
+
+def test_one_pass_gives_what_single_levels_give(tiny_model: Model) -> None:
+    picture = torch.rand(2, 3, 37, 22)
+    together = tiny_model.encoder(picture, LEVELS)
+    for level in LEVELS:
+        torch.testing.assert_close(tiny_model.encoder(picture, (level,))[level], together[level], rtol=0, atol=0)
+
+
+def test_shipped_models_are_known_by_name() -> None:
+    assert "vgg19" in names()
+    assert find("vgg19").spec.encoder == VGG19
+    with pytest.raises(ModelError, match=r"did you mean 'vgg19'\?"):
+        find("vgg91")
+
+
+def test_a_changed_weight_is_refused(folder: Path) -> None:
+    path = folder / "encoder.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    assert "sha256" in refused(folder)
+
+
+def reweigh(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Replace the encoder's weights and take the promise of their sha256 out of the card."""
+    save_file(tensors, folder / "encoder.safetensors")
+    table = read_toml(folder / "model.toml")
+    table.pop("sha256", None)
+    write_card(folder, table)
+
+
+def test_missing_left_over_misshapen_and_non_finite_weights_are_refused(folder: Path) -> None:
+    good = load_file(folder / "encoder.safetensors")
+    name = "conv3_2.weight"
+    reweigh(folder, {k: v for k, v in good.items() if k != name})
+    assert f"{name!r} is missing" in refused(folder)
+    reweigh(folder, good | {"conv9_9.weight": torch.zeros(1)})
+    assert "conv9_9.weight" in refused(folder)
+    reweigh(folder, good | {name: good[name][:1].clone()})
+    assert f"{name} has shape" in refused(folder)
+    reweigh(folder, good | {name: good[name] * torch.inf})
+    assert name in refused(folder)
+    reweigh(folder, good)
+    Model.load(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"\xff" * 64])
+def test_files_that_are_no_safetensors_are_refused(folder: Path, content: bytes) -> None:
+    reweigh(folder, {})
+    (folder / "encoder.safetensors").write_bytes(content)
+    assert "safetensors" in refused(folder)
+
+
+def test_missing_weights_say_where_they_belong(folder: Path) -> None:
+    (folder / "encoder.safetensors").unlink()
+    assert "encoder.safetensors" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ({"widths": [[4]]}, "widths"),
+        ({"widths": [[4, 4], [6, 6], [8, 8, 8, 8], [8, 8, 8, -8], [8]]}, "-8"),
+        ({"ranks": [1, 2]}, "ranks"),
+        ({"colour": 1}, "colour"),
+        ({"ranks": "all"}, "all"),
+    ],
+)
+def test_cards_with_a_wrong_encoder_are_refused(wrong: dict[str, object], word: str) -> None:
+    with pytest.raises(ModelError, match=word):
+        parse_spec("x", TINY["encoder"] | wrong, TINY["stages"], "model.toml")
+
+
+def test_cards_with_wrong_stages_are_refused(folder: Path) -> None:
+    some = {k: v for k, v in TINY["stages"].items() if k != "3"}
+    with pytest.raises(ModelError, match="stages"):
+        parse_spec("x", TINY["encoder"], some, "model.toml")
+    with pytest.raises(ModelError, match="stage 1"):
+        parse_spec("x", TINY["encoder"], TINY["stages"] | {"1": {"low": [4], "high": []}}, "model.toml")
+    (folder / "model.toml").write_text("name = [", encoding="utf-8")
+    assert "not valid toml" in refused(folder)
+
+
+def test_a_model_without_decoders_says_so(tmp_path: Path) -> None:
+    model = Model.load(write_tiny(tmp_path / "blind", stages={}))
+    with pytest.raises(ModelError, match="no decoders"):
+        model.decoder  # noqa: B018
+
+
+def test_the_original_input_convention_is_folded_in_exactly() -> None:
+    """conv1_1 on RGB in 0..1 equals the published conv1_1 on BGR, 0..255, minus the means."""
+    torch.manual_seed(0)
+    ours = dict(Encoder(VGG19).layers())
+    published, index = {}, 0
+    for name, conv in ours.items():
+        if name.endswith("_1") and name != "1_1":
+            index += 1
+        published |= {f"features.{index}.weight": conv.weight.detach(), f"features.{index}.bias": conv.bias.detach()}
+        index += 2
+    converted = from_torchvision_names(published, "test")
+    rgb = torch.rand(1, 3, 9, 9, dtype=torch.float64)
+    bgr = rgb.flip(1) * 255 - torch.tensor(MEANS_BGR, dtype=torch.float64)[:, None, None]
+    needed = torch.conv2d(bgr, published["features.0.weight"].double(), published["features.0.bias"].double())
+    found = torch.conv2d(rgb, converted["conv1_1.weight"].double(), converted["conv1_1.bias"].double())
+    torch.testing.assert_close(found, needed, rtol=0, atol=1e-4)
+    torch.testing.assert_close(converted["conv4_4.weight"], ours["4_4"].weight, rtol=0, atol=0)
+    with pytest.raises(ModelError, match=r"features\.28\.bias"):
+        from_torchvision_names({k: v for k, v in published.items() if k != "features.28.bias"}, "test")
+
+
+def test_ranks_set_the_number_of_channels() -> None:
+    spec = EncoderSpec([[4, 4], [6, 6], [8, 8, 8, 8], [8, 8, 8, 8], [8]], [3, 4, 5, 6, 7])
+    assert [spec.channels(level) for level in LEVELS] == [3, 4, 5, 6, 7]
+    assert [VGG19.channels(level) for level in LEVELS] == [64, 128, 256, 512, 512]

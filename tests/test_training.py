@@ -1,0 +1,243 @@
+"""Training on a handful of made pictures: starting points, steps, resumption and what goes wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny import TINY
+from torch import Tensor, nn
+
+from wct.errors import TrainingError
+from wct.models.decoder import Decoder
+from wct.models.encoder import Encoder
+from wct.models.spec import LEVELS, EncoderSpec, parse_spec
+from wct.training import loop
+from wct.training.closed_form import leading_channels, ridge, start_decoder
+from wct.training.decoders import stylised, train_decoders
+from wct.training.encoder import distillation, fresh_encoder, load_teacher, train_encoder
+from wct.training.loop import Run, train
+from wct.training.pictures import PictureSet
+from wct.training.recipe import Phase, Recipe
+
+SPEC = parse_spec("tiny", TINY["encoder"], TINY["stages"], "tiny")
+RECIPE = Recipe(SPEC, seed=0, precision="float32", start=8, start_size=48, encoder=[], decoder=[], table={})
+
+
+def made(i: int, side: int = 64) -> Image.Image:
+    """A smooth picture with edges, different for every i."""
+    y, x = np.mgrid[:side, :side] / side
+    waves = [np.sin((3 + i) * x + c + 5 * y * (i % 3)) > np.cos(7 * y - i * x + c) for c in range(3)]
+    pixels = np.stack(waves, -1) * 120 + 100 * np.stack([x, y, x * y], -1)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pictures")
+    for i in range(12):
+        made(i).save(path / f"{i:02}.png")
+    return path
+
+
+@pytest.fixture(scope="module")
+def vgg() -> Encoder:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        encoder = Encoder(EncoderSpec([[8, 8], [8, 8], [12] * 4, [12] * 4, [12]], []))
+    for _, conv in encoder.layers():
+        nn.init.kaiming_normal_(conv.weight)
+    return encoder
+
+
+def run_in(path: Path) -> Run:
+    path.mkdir(exist_ok=True)
+    return Run(path, torch.device("cpu"))
+
+
+def test_tar_and_folder_give_the_same_batches(folder: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "pictures.tar", "w") as tar:
+        for path in sorted(folder.iterdir()):
+            tar.add(path, path.name)
+    one, other = PictureSet([folder], seed=3), PictureSet([tmp_path / "pictures.tar"], seed=3)
+    assert len(one) == len(other) == 12
+    for step in (0, 5):
+        torch.testing.assert_close(one.batch(step, 4, 32)[0], other.batch(step, 4, 32)[0], rtol=0, atol=0)
+
+
+def test_a_round_shows_every_picture_once_and_steps_repeat(folder: Path) -> None:
+    data = PictureSet([folder], seed=1)
+    names = [name for step in range(3) for name in data.batch(step, 4, 32)[1]]
+    assert len(set(names)) == 12
+    pictures, _ = data.batch(7, 4, 32)
+    assert pictures.shape == (4, 3, 32, 32)
+    assert 0 <= float(pictures.min()) < float(pictures.max()) <= 1
+    torch.testing.assert_close(PictureSet([folder], seed=1).batch(7, 4, 32)[0], pictures, rtol=0, atol=0)
+    assert not torch.equal(PictureSet([folder], seed=2).batch(7, 4, 32)[0], pictures)
+
+
+def test_small_pictures_are_enlarged(tmp_path: Path) -> None:
+    made(0, side=9).save(tmp_path / "small.png")
+    assert PictureSet([tmp_path]).batch(0, 2, 40)[0].shape == (2, 3, 40, 40)
+
+
+def test_unreadable_pictures_are_counted_and_too_many_stop_the_run(tmp_path: Path) -> None:
+    for i in range(4):
+        made(i).save(tmp_path / f"{i}.png")
+    (tmp_path / "bad.png").write_bytes(b"not a picture")
+    whole = io.BytesIO()
+    made(9).save(whole, "PNG")
+    (tmp_path / "cut.png").write_bytes(whole.getvalue()[:200])
+    data = PictureSet([tmp_path])
+    for step in range(3):
+        data.batch(step, 4, 32)
+    assert {Path(name).name for name in data.unreadable} == {"bad.png", "cut.png"}
+    (tmp_path / "worse.png").write_bytes(b"")
+    with pytest.raises(TrainingError, match="3 of .* unreadable"):
+        PictureSet([tmp_path]).batch(0, 14, 32)
+
+
+def test_no_pictures_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no pictures"):
+        PictureSet([tmp_path])
+    with pytest.raises(TrainingError, match="no folder and no whole tar"):
+        PictureSet([tmp_path / "absent.tar"])
+
+
+def test_ridge_finds_a_linear_relation() -> None:
+    x = torch.randn(500, 6, dtype=torch.float64)
+    weight, bias = torch.randn(3, 6, dtype=torch.float64), torch.randn(3, dtype=torch.float64)
+    found, shift = ridge(x, x @ weight.T + bias)
+    torch.testing.assert_close(found, weight, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(shift, bias, rtol=1e-3, atol=1e-3)
+
+
+def test_leading_channels_avoid_copies() -> None:
+    x = torch.randn(1000, 3, dtype=torch.float64) * torch.tensor([5.0, 3.0, 1.0])
+    columns = torch.stack([x[:, 0], x[:, 0] * 0.99, x[:, 1], x[:, 2]], 1)
+    assert sorted(leading_channels(columns, 3).tolist())[1:] == [2, 3]
+
+
+def test_closed_form_starts_far_ahead_of_random_weights(folder: Path, vgg: Encoder, tmp_path: Path) -> None:
+    data = PictureSet([folder])
+    teacher = load_teacher(RECIPE, vgg, run_in(tmp_path), data)
+    encoder = fresh_encoder(RECIPE, teacher, data)
+    pictures, _ = data.batch(2, 8, 48)
+    with torch.no_grad():
+        targets = teacher(pictures)
+        started = distillation(encoder(pictures, LEVELS), targets)
+        random = distillation(Encoder(SPEC.encoder)(pictures, LEVELS), targets)
+        # relu5_1 of so few small pictures has fewer pixels than the regression has unknowns.
+        assert all(started[level] < 0.5 * random[level] for level in (1, 2, 3, 4))
+        decoder = Decoder(SPEC)
+        start_decoder(decoder, encoder, pictures, torch.Generator().manual_seed(0))
+        again = decoder(encoder(pictures, (1,))[1], 1, (48, 48))
+    assert float((again - pictures).square().mean() / pictures.var()) < 0.1
+
+
+def test_stylised_features_have_the_next_pictures_mean() -> None:
+    features = torch.randn(4, 5, 12, 12) * torch.tensor([1.0, 2.0, 3.0, 4.0])[:, None, None, None] + 3
+    generator = torch.Generator().manual_seed(0)
+    result = stylised(features, 0.5, generator)
+    torch.testing.assert_close(result[2:], features[2:], rtol=0, atol=0)
+    assert not torch.allclose(result[0], features[0])
+
+
+PHASE = Phase(steps=4, batch=4, size=32, rate=1e-3, warmup=1, distil=1.0)
+
+
+def weights(module: nn.Module) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+class StopError(Exception):
+    pass
+
+
+def test_resume_repeats_the_uninterrupted_run(folder: Path, vgg: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    recipe = dataclasses.replace(
+        RECIPE,
+        encoder=[PHASE],
+        decoder=[
+            Phase(steps=3, batch=5, size=32, rate=1e-3, distil=1.0, stages=1.0),
+            Phase(
+                steps=4, batch=5, size=32, rate=1e-3, distil=1.0, entries=[1, 1, 1, 1, 1], stages=1.0, pixels=1.0, features=1.0
+            ),
+            Phase(steps=3, batch=6, size=32, rate=1e-3, entries=[0, 2, 2, 0, 2], pixels=1.0, features=1.0, stylised=0.5),
+        ],
+    )
+
+    def whole(path: Path, stop_at: int | None) -> Tensor:
+        data, run = PictureSet([folder]), run_in(path)
+        teacher = load_teacher(recipe, vgg, run, data)
+        batch = PictureSet.batch
+
+        def interrupted(self: PictureSet, step: int, n: int, size: int) -> tuple[Tensor, list[str]]:
+            if step == stop_at and n < recipe.start:
+                raise StopError
+            return batch(self, step, n, size)
+
+        monkeypatch.setattr(PictureSet, "batch", interrupted)
+        try:
+            encoder = train_encoder(recipe, vgg, data, run)
+            return weights(train_decoders(recipe, encoder, teacher, data, run))
+        finally:
+            monkeypatch.setattr(PictureSet, "batch", batch)
+
+    needed = whole(tmp_path / "whole", None)
+    for stop_at in (3, 8):
+        with pytest.raises(StopError):
+            whole(tmp_path / "parts", stop_at)
+    torch.testing.assert_close(whole(tmp_path / "parts", None), needed, rtol=0, atol=0)
+
+
+def test_training_lowers_the_loss(folder: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module, run = nn.Conv2d(3, 3, 1), run_in(tmp_path)
+
+    def loss(_phase: Phase, pictures: Tensor, _step: int) -> dict[str, Tensor]:
+        return {"identity": (module(pictures) - pictures).square().mean()}
+
+    data = PictureSet([folder])
+    before = float(loss(PHASE, data.batch(0, 4, 32)[0], 0)["identity"].detach())
+    train(run, "small", module, [dataclasses.replace(PHASE, steps=60, rate=0.05)], data, loss)
+    assert float(loss(PHASE, data.batch(0, 4, 32)[0], 0)["identity"].detach()) < 0.1 * before
+    assert (run.folder / "log.jsonl").read_text().count("\n") == 1
+
+
+def test_a_loss_that_is_not_finite_names_the_files(folder: Path, tmp_path: Path) -> None:
+    module = nn.Conv2d(3, 3, 1)
+
+    def loss(_phase: Phase, pictures: Tensor, step: int) -> dict[str, Tensor]:
+        return {"bad": module(pictures).mean() / (0.0 if step == 2 else 1.0)}
+
+    with pytest.raises(TrainingError, match=r"step 2: .*\.png"):
+        train(run_in(tmp_path), "bad", module, [PHASE], PictureSet([folder]), loss)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "encoder.pt").write_bytes(b"half a file")
+    with pytest.raises(TrainingError, match="no whole checkpoint"):
+        run_in(tmp_path).load("encoder")
+
+
+def test_the_learning_rate_warms_up_and_falls() -> None:
+    phase = Phase(steps=100, batch=1, size=32, rate=1.0, final=0.1, warmup=10)
+    rates = [phase.rate_at(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == max(rates) <= 1
+    assert rates[99] == pytest.approx(0.1, abs=0.01)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_the_shipped_recipe_parses_and_its_entries_fill_the_batches() -> None:
+    recipe = Recipe.read(Path(__file__).parents[1] / "decoders" / "recipes" / "compact.toml")
+    assert recipe.decoder
+    assert all(sum(phase.entries) in (0, phase.batch) for phase in recipe.decoder)

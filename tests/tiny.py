@@ -1,0 +1,41 @@
+"""A model of a few hundred random weights: everything that does not depend on quality is tested with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from wct.models import Model
+from wct.models.decoder import Decoder
+from wct.models.encoder import Encoder
+from wct.models.export import export
+from wct.models.spec import parse_spec
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "encoder": {"widths": [[4, 4], [6, 6], [8, 8, 8, 8], [8, 8, 8, 8], [8]], "ranks": [4, 6, 8, 8, 8]},
+    "stages": {str(k): {"low": [] if k == 1 else [4], "high": [] if k < 3 else [4]} for k in range(1, 6)},
+}
+
+
+def write_tiny(folder: Path, **changes: Any) -> Path:
+    """Write the tiny model, with `changes` to its card, into `folder`, and return the folder."""
+    table = TINY | changes
+    spec = parse_spec(table["name"], table["encoder"], table["stages"], "tiny")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        export(folder, table, Encoder(spec.encoder), Decoder(spec) if spec.stages else None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_folder: Path) -> Model:
+    return Model.load(tiny_folder)

@@ -1,0 +1,44 @@
+"""The verbs and the options that come before them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from wct import __version__
+from wct.cli.demo import demo
+from wct.cli.doctor import doctor
+from wct.cli.models import models
+from wct.cli.stylize import stylize
+from wct.cli.train import train
+
+__all__ = ["app"]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"wct {__version__}\n")
+        raise typer.Exit
+
+
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+@app.callback()
+def wct(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+    _debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and all warnings.")] = False,
+) -> None:
+    """Any photo in the style of any picture, offline.
+
+    wct stylize photo.jpg painting.jpg -o out.png
+    """
+
+
+for verb in (stylize, models, doctor, demo):
+    app.command()(verb)
+app.add_typer(train)

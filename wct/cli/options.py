@@ -1,0 +1,76 @@
+"""Options that several verbs share, and how their texts are read."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from wct.errors import UsageError
+from wct.images.label import label
+
+__all__ = [
+    "AsJson",
+    "Device",
+    "EncoderFile",
+    "ModelName",
+    "Overwrite",
+    "WeightedPath",
+    "parse_levels",
+    "parse_strength",
+    "parse_weighted",
+]
+
+ModelName = Annotated[str, typer.Option("--model", metavar="NAME|FOLDER", help="A shipped model or a model folder.")]
+EncoderFile = Annotated[
+    str | None, typer.Option("--encoder", metavar="FILE", help="Take the encoder's weights from this safetensors file.")
+]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist; an input never is.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@dataclass(frozen=True)
+class WeightedPath:
+    """A path and its weight."""
+
+    path: str
+    weight: float = 1.0
+
+
+def parse_weighted(text: str) -> WeightedPath:
+    """`path` or `path:weight`; a file that has the whole text as its name is that file.
+
+    Raises UsageError where the part before the colon is a file and the part after it no number.
+    """
+    head, colon, tail = text.rpartition(":")
+    if not colon or os.path.exists(text):
+        return WeightedPath(text)
+    try:
+        return WeightedPath(head, float(tail))
+    except ValueError:
+        if head == "-" or os.path.exists(head):
+            raise UsageError(f"{label(text)}: the weight {tail!r} is not a number; write it as path:2 or path:0.5") from None
+        return WeightedPath(text)
+
+
+def parse_levels(text: str) -> tuple[int, ...]:
+    """`5,4,3` as numbers; UsageError for anything else. Which levels there are is `Look`'s to say."""
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise UsageError(f"levels: found {text!r}; needs numbers from 1 to 5 with commas, such as 5,4,3,2,1") from None
+
+
+def parse_strength(text: str) -> dict[int, float]:
+    """`5=1,3=0.5` as {level: factor}; UsageError for anything else."""
+    strength: dict[int, float] = {}
+    for part in text.split(","):
+        level, _, factor = part.partition("=")
+        try:
+            strength[int(level)] = float(factor)
+        except ValueError:
+            raise UsageError(f"strength: found {part!r}; needs level=factor with commas, such as 5=1,3=0.5") from None
+    return strength

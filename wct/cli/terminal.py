@@ -1,0 +1,66 @@
+"""Talking to people on stderr, and giving results on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+__all__ = ["Tell", "bar", "note", "show_json", "show_table"]
+
+WIDTH_IN_FILES = 160
+
+
+class Tell(Protocol):
+    """Told after every step of a long job how many of how many are done, and what the last one was."""
+
+    def __call__(self, done: int, total: int, what: str = "") -> None: ...
+
+
+def note(text: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def show_json(value: Any) -> None:
+    """A result as JSON on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A result as a table on stdout; numbers are right-aligned."""
+    from rich.console import Console
+    from rich.table import Table
+
+    lines = [[_cell(value) for value in row] for row in rows]
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for line in lines:
+        table.add_row(*line)
+    Console(width=None if sys.stdout.isatty() else WIDTH_IN_FILES).print(table, markup=False)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def bar(job: str) -> Iterator[Tell]:
+    """A progress bar on stderr, gone when the job is done; none where stderr is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    shown = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+    with shown:
+        task = shown.add_task(job, total=None)
+
+        def tell(done: int, total: int, what: str = "") -> None:
+            shown.update(task, description=f"{job} {what}".rstrip(), completed=done, total=total)
+
+        yield tell

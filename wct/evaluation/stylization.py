@@ -1,0 +1,152 @@
+"""How near a stylised picture is to its style and to its content, as VGG-19 sees them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wct.errors import InputError
+from wct.images import Picture, read
+from wct.images.label import label
+from wct.models import Model
+from wct.models.spec import LEVELS
+from wct.stylizer import Stylizer
+
+__all__ = ["content_distance", "style_distance", "stylization"]
+
+CONTENT_LEVELS = (3, 4)
+COLUMNS = ("content", "style", "output")
+FLAT = 1e-6
+"""Relative differences are taken to at least this share of the output's own size: a flat style divides by no zero."""
+
+
+def style_distance(vgg: Model, output: Picture, style: Picture) -> float:
+    """Mean over relu1_1 … relu5_1 of |C_o - C_s|_F / |C_s|_F and |m_o - m_s| / |m_s|.
+
+    C and m are the covariance and mean of the features of `output` and `style`, the targets of whitening and
+    coloring (Li et al. 2017, section 3.2). 0 for equal statistics; 1 for an output without any.
+
+    Args:
+        vgg: the model that looks, meant to be VGG-19; needs no decoders.
+        output: as it is.
+        style: reduced to a short side of 512 where it is larger, as the stylizer does. Fully transparent pixels
+            stay out of both.
+
+    Raises:
+        NumericsError: features are not finite.
+    """
+    stylizer = Stylizer(vgg)
+    found = stylizer.style(output, size=None).parts[0]
+    wanted = stylizer.style(style).parts[0]
+    pairs = [(found[level], wanted[level]) for level in LEVELS]
+    covariances = fmean(_relative(one.cov, other.cov) for one, other in pairs)
+    means = fmean(_relative(one.mean, other.mean) for one, other in pairs)
+    return (covariances + means) / 2
+
+
+@torch.inference_mode()
+def content_distance(vgg: Model, output: Picture, content: Picture) -> float:
+    """Mean squared difference of instance-normalised features, averaged over relu3_1 and relu4_1.
+
+    Every channel is brought to mean 0 and variance 1 over its picture first (Ulyanov et al. 2016), so that the
+    style's palette and contrast do not count, only what lies where: 0 for equal pictures, about 2 for unrelated ones.
+
+    Args:
+        vgg: the model that looks, meant to be VGG-19; needs no decoders.
+        output: as it is.
+        content: resized to the output's size where that is different.
+    """
+    pictures = output, content.resized(output.size)
+    one, other = (vgg.encoder(picture.rgb[None].to(vgg.device), CONTENT_LEVELS) for picture in pictures)
+    return fmean(float((_normal(one[k]) - _normal(other[k])).square().mean()) for k in CONTENT_LEVELS)
+
+
+def stylization(pairs: Path, vgg: Model, progress: Callable[[int, int], None] = lambda *_: None) -> dict[str, Any]:
+    """Style and content distance of stylised pictures, for JSON.
+
+    Args:
+        pairs: a csv file in UTF-8 with the columns content, style and output, among others: paths of pictures,
+            relative ones from the file's own folder.
+        vgg: the model that looks, meant to be VGG-19.
+        progress: called with (done, total) after every row.
+
+    Returns:
+        `{"model": name, "n": n, "style_distance": {"median": …, "mean": …}, "content_distance": {…}, "rows":
+        [{"content": …, "style": …, "output": …, "style_distance": …, "content_distance": …}, …]}`.
+
+    Raises:
+        InputError: the file is missing, is no such csv or has no rows, or a picture cannot be read; names the line.
+        NumericsError: features are not finite.
+    """
+    rows = _rows(pairs)
+    measured: list[dict[str, Any]] = []
+    for row in rows:
+        content, style, output = (_picture(row, column, pairs) for column in COLUMNS)
+        measured.append(
+            {
+                **row.paths,
+                "style_distance": round(style_distance(vgg, output, style), 5),
+                "content_distance": round(content_distance(vgg, output, content), 5),
+            }
+        )
+        progress(len(measured), len(rows))
+    summaries = {name: _summary([row[name] for row in measured]) for name in ("style_distance", "content_distance")}
+    return {"model": vgg.card.name, "n": len(measured), **summaries, "rows": measured}
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row: the number of its line, and {column: path as written}."""
+
+    line: int
+    paths: dict[str, str | None]
+
+
+def _rows(pairs: Path) -> list[_Row]:
+    try:
+        # Spreadsheets put a byte order mark in front.
+        with pairs.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            absent = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+            rows = [_Row(reader.line_num, {column: row.get(column) for column in COLUMNS}) for row in reader]
+    except OSError as error:
+        raise InputError(f"{label(pairs)}: cannot be read ({error.strerror}); name a csv file of pairs") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{label(pairs)}: is no csv file in UTF-8 ({error}); needs {','.join(COLUMNS)}") from error
+    if absent:
+        raise InputError(f"{label(pairs)}: has no column {absent[0]!r}; its first line needs {','.join(COLUMNS)}")
+    if not rows:
+        raise InputError(f"{label(pairs)}: has no rows; list one content,style,output per line")
+    return rows
+
+
+def _picture(row: _Row, column: str, pairs: Path) -> Picture:
+    path = row.paths[column]
+    if not path:
+        raise InputError(f"{label(pairs)} line {row.line}: has no {column}; needs {','.join(COLUMNS)}")
+    try:
+        return read(pairs.parent / path)
+    except InputError as error:
+        raise InputError(f"{label(pairs)} line {row.line}: {column} {error}") from error
+
+
+def _relative(found: Tensor, wanted: Tensor) -> float:
+    difference, scale, own = (float(torch.linalg.vector_norm(x)) for x in (found - wanted, wanted, found))
+    return difference / max(scale, FLAT * own) if difference > 0 else 0.0
+
+
+def _normal(features: Tensor) -> Tensor:
+    """Features (1, C, H, W) with mean 0 and variance 1 per channel; 0 where a channel is flat."""
+    variance, mean = torch.var_mean(features, dim=(2, 3), correction=0, keepdim=True)
+    return (features - mean) / (variance + 1e-5).sqrt()
+
+
+def _summary(values: Sequence[float]) -> dict[str, float]:
+    return {"median": round(median(values), 5), "mean": round(fmean(values), 5)}
