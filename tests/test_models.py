@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-
 from tiny import TINY, write_tiny
+
 from wct.errors import ModelError
 from wct.models import Model, find, names
 from wct.models.encoder import Encoder, halved

@@ -49,7 +49,9 @@ class Stylizer:
     def __init__(self, model: str | Path | Model = "compact", *, device: str | None = None) -> None:
         self.model = model if isinstance(model, Model) else Model.load(model, device=choose_device(device))
 
-    def style(self, *sources: Source | Style, weights: Sequence[float] | None = None, size: int | None = STYLE_SIZE) -> Style:
+    def style(
+        self, *sources: Source | Style, weights: Sequence[float] | None = None, size: int | None = STYLE_SIZE
+    ) -> Style:
         """A Style from one or several pictures (anything `wct.images.read` takes) or styles, blended by weight.
 
         Each picture is encoded in one pass for all levels, after a reduction to `size` on its short side
@@ -91,7 +93,9 @@ class Stylizer:
         picture = picture if size is None else picture.resized(size)
         style = style if isinstance(style, Style) else self.style(style)
         if style.fingerprint != self.model.fingerprint:
-            raise ModelError(f"style {', '.join(style.names)}: made by another model; make it again with {self.model.card.name!r}")
+            raise ModelError(
+                f"style {', '.join(style.names)}: made by another model; make it again with {self.model.card.name!r}"
+            )
         pixels = self._stylize(picture, style, Look(**look), progress)
         return replace(picture, rgb=pixels)
 
@@ -100,7 +104,11 @@ class Stylizer:
         encoder, decoder, size = self.model.encoder, self.model.decoder, picture.size
         to_map = transform(look.transform)
         top = max(look.levels)
-        done, total = 0, 2 * len(set(look.levels)) + (len(set(look.levels)) if look.mode == "cascade" else top + 1 - len(set(look.levels)))
+        done, total = (
+            0,
+            2 * len(set(look.levels))
+            + (len(set(look.levels)) if look.mode == "cascade" else top + 1 - len(set(look.levels))),
+        )
 
         def tell(what: str) -> None:
             nonlocal done
@@ -117,7 +125,9 @@ class Stylizer:
                     tell(f"{name} encode")
                 with at(name, "transform"):
                     content = Gaussian.of(x, self._weights(picture, x))
-                    x = finite(style.map(content, level, to_map).toward_identity(look.strength_at(level))(x), "features")
+                    x = finite(
+                        style.map(content, level, to_map).toward_identity(look.strength_at(level))(x), "features"
+                    )
                 tell(f"{name} transform")
             if depth == level:
                 depth = 0 if look.mode == "cascade" else level - 1
@@ -136,7 +146,7 @@ class Stylizer:
         opaque = picture.opaque
         if opaque is None:
             return None
-        return F.adaptive_avg_pool2d(opaque.to(features.device), features.shape[-2:])[0]
+        return F.adaptive_avg_pool2d(opaque.to(features.device), (features.shape[-2], features.shape[-1]))[0]
 
     @torch.inference_mode()
     def _measure(self, picture: Picture, size: int | None) -> Style:

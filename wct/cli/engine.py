@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from wct import __version__
 from wct.devices import choose_device
 from wct.look import Look
 from wct.models import Model
 from wct.stylizer import Stylizer
 
-__all__ = ["load", "stamp"]
+__all__ = ["load", "load_vgg", "stamp"]
 
 
-def load(model: str, device: str, encoder: str | None = None) -> Stylizer:
+def load(model: str | Path, device: str, encoder: str | None = None) -> Stylizer:
     """The Stylizer for the options --model, --device and --encoder."""
     return Stylizer(Model.load(model, device=choose_device(device), encoder=encoder))
+
+
+def load_vgg(vgg: Path | None, device: str) -> Model:
+    """The model that looks or teaches: VGG-19 with its weights in place or in the file `vgg`, or the model folder `vgg`."""
+    if vgg is not None and vgg.is_dir():
+        return Model.load(vgg, device=choose_device(device))
+    return Model.load("vgg19", device=choose_device(device), encoder=vgg)
 
 
 def stamp(stylizer: Stylizer, look: Look) -> str:

@@ -8,11 +8,12 @@ import typer
 
 from wct.cli.options import AsJson
 from wct.cli.terminal import show_json, show_table
+from wct.models.spec import LEVELS
 
 if TYPE_CHECKING:
     from wct.models import Card
 
-__all__ = ["Named", "models"]
+__all__ = ["Named", "describe", "models"]
 
 Named = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME|FOLDER]...", help="Which models; all shipped ones by default.")
@@ -27,29 +28,28 @@ def models(named: Named = None, as_json: AsJson = False) -> None:
     if as_json:
         show_json(rows)
         return
-    columns = ("model", "title", "origin", "licence", "decoders", "weights", "MB", "quality")
+    columns = ("model", "title", "origin", "licence", "channels", "decoders", "weights", "quality")
     show_table("models", columns, [_line(row) for row in rows])
 
 
 def describe(card: Card) -> dict[str, Any]:
     """What there is to know about a model without loading it, for JSON."""
-    parts = card.parts()
-    missing = [str(card.file(part)) for part in parts if not card.file(part).is_file()]
+    files = [card.file(part) for part in card.parts]
     return {
         "name": card.name,
         **{key: card.table.get(key) for key in ("title", "origin", "licence")},
         "folder": str(card.folder),
+        "channels": {f"relu{level}_1": card.spec.encoder.channels(level) for level in LEVELS},
         "decoders": bool(card.spec.stages),
-        "levels": {f"relu{level}_1": card.spec.encoder.channels(level) for level in LEVELS},
         "quality": card.table.get("quality", {}),
-        "complete": not missing,
-        "missing": missing,
-        "bytes": sum(card.file(part).stat().st_size for part in parts) if not missing else None,
+        "bytes": sum(file.stat().st_size for file in files if file.is_file()),
+        "missing": [str(card.file(part)) for part in card.missing()],
     }
 
 
 def _line(row: dict[str, Any]) -> list[object]:
-    size = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:.1f}"
-    weights = "in place" if row["complete"] else f"put them at {', '.join(row['missing'])}"
+    about = [row[key] or "" for key in ("name", "title", "origin", "licence")]
+    channels = " ".join(map(str, row["channels"].values()))
+    weights = f"not in place: {', '.join(row['missing'])}" if row["missing"] else f"{row['bytes'] / 1e6:.1f} MB"
     quality = "\n".join(f"{key} {value}" for key, value in row["quality"].items())
-    return [row["name"], *(row[key] or "" for key in ("title", "origin", "licence")), row["decoders"], weights, size, quality]
+    return [*about, channels, "yes" if row["decoders"] else "no", weights, quality]

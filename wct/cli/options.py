@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ __all__ = [
     "EncoderFile",
     "ModelName",
     "Overwrite",
+    "VggFile",
     "WeightedPath",
     "parse_levels",
     "parse_strength",
@@ -26,6 +28,10 @@ __all__ = [
 ModelName = Annotated[str, typer.Option("--model", metavar="NAME|FOLDER", help="A shipped model or a model folder.")]
 EncoderFile = Annotated[
     str | None, typer.Option("--encoder", metavar="FILE", help="Take the encoder's weights from this safetensors file.")
+]
+VggFile = Annotated[
+    Path | None,
+    typer.Option("--vgg", metavar="FILE|FOLDER", help="VGG-19's weights where they are not in place, or a model folder."),
 ]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist; an input never is.")]

@@ -88,7 +88,7 @@ def stylization(pairs: Path, vgg: Model, progress: Callable[[int, int], None] = 
     rows = _rows(pairs)
     measured: list[dict[str, Any]] = []
     for row in rows:
-        content, style, output = (_picture(row, column, pairs) for column in COLUMNS)
+        content, style, output = (_picture(row, column, pairs.parent) for column in COLUMNS)
         measured.append(
             {
                 **row.paths,
@@ -103,38 +103,40 @@ def stylization(pairs: Path, vgg: Model, progress: Callable[[int, int], None] = 
 
 @dataclass(frozen=True)
 class _Row:
-    """One row: the number of its line, and {column: path as written}."""
+    """One row: where it stands, and {column: path as written}."""
 
-    line: int
-    paths: dict[str, str | None]
+    place: str
+    paths: dict[str, str]
 
 
 def _rows(pairs: Path) -> list[_Row]:
+    name = label(pairs)
     try:
         # Spreadsheets put a byte order mark in front.
         with pairs.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             absent = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            rows = [_Row(reader.line_num, {column: row.get(column) for column in COLUMNS}) for row in reader]
+            rows = [_Row(f"{name} line {reader.line_num}", {c: row.get(c) or "" for c in COLUMNS}) for row in reader]
     except OSError as error:
-        raise InputError(f"{label(pairs)}: cannot be read ({error.strerror}); name a csv file of pairs") from error
+        raise InputError(f"{name}: cannot be read ({error.strerror}); name a csv file of pairs") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{label(pairs)}: is no csv file in UTF-8 ({error}); needs {','.join(COLUMNS)}") from error
+        raise InputError(f"{name}: is no csv file in UTF-8 ({error}); needs {','.join(COLUMNS)}") from error
     if absent:
-        raise InputError(f"{label(pairs)}: has no column {absent[0]!r}; its first line needs {','.join(COLUMNS)}")
+        raise InputError(f"{name}: has no column {absent[0]!r}; its first line needs {','.join(COLUMNS)}")
     if not rows:
-        raise InputError(f"{label(pairs)}: has no rows; list one content,style,output per line")
+        raise InputError(f"{name}: has no rows; list one content,style,output per line")
+    for row in rows:
+        for column, path in row.paths.items():
+            if not path:
+                raise InputError(f"{row.place}: has no {column}; needs {','.join(COLUMNS)}")
     return rows
 
 
-def _picture(row: _Row, column: str, pairs: Path) -> Picture:
-    path = row.paths[column]
-    if not path:
-        raise InputError(f"{label(pairs)} line {row.line}: has no {column}; needs {','.join(COLUMNS)}")
+def _picture(row: _Row, column: str, folder: Path) -> Picture:
     try:
-        return read(pairs.parent / path)
+        return read(folder / row.paths[column])
     except InputError as error:
-        raise InputError(f"{label(pairs)} line {row.line}: {column} {error}") from error
+        raise InputError(f"{row.place}: {column} {error}") from error
 
 
 def _relative(found: Tensor, wanted: Tensor) -> float:

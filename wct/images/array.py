@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 
 from wct.errors import InputError
-
 from wct.images.picture import Picture
 
 __all__ = ["check_size", "from_array", "from_tensor", "to_rgb"]

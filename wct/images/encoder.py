@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from . import png16
 from wct.images.profile import srgb_tag
+
+from . import png16
 
 if TYPE_CHECKING:
     from wct.images.picture import Picture

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from wct.errors import InputError
-
 from wct.images.formats import READ_EXTENSIONS
 from wct.images.label import label, one_line
 

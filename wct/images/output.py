@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wct.errors import OutputError, UsageError
-
 from wct.images.defaults import DEFAULT_QUALITY
 from wct.images.encoder import WHITE, encode
 from wct.images.formats import WRITE_EXTENSIONS, can_write

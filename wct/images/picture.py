@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wct.errors import UsageError
-
 from wct.images.defaults import DEFAULT_QUALITY
 from wct.images.encoder import WHITE, to_image
 from wct.images.output import write

@@ -17,8 +17,6 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from wct.errors import InputError, UsageError
-
-from . import array
 from wct.images.colour import colour_and_alpha
 from wct.images.defaults import DEFAULT_MAX_PIXELS
 from wct.images.depth import is_deep, load_deep
@@ -26,6 +24,8 @@ from wct.images.formats import FORMATS, HEAD_BYTES, OPENERS, describe, sniff
 from wct.images.label import PictureWarning, label, one_line, warn
 from wct.images.orientation import orientation, upright
 from wct.images.picture import Picture
+
+from . import array
 
 __all__ = ["Source", "read"]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wct.models.encoder import convolve, halved
-from wct.models.spec import ModelSpec
+from wct.models.spec import LEVELS, ModelSpec
 
 __all__ = ["Decoder", "Stage"]
 
@@ -20,12 +23,10 @@ class Stage(nn.Module):
     def __init__(self, level: int, width: int, low: list[int], high: list[int], out: int) -> None:
         super().__init__()
         self.level = level
-        self.low = nn.ModuleList()
-        self.high = nn.ModuleList()
-        for group, widths in ((self.low, low), (self.high, [*high, out])):
-            for w in widths:
-                group.append(nn.Conv2d(width, w, 3))
-                width = w
+        ends = [width, *low, *high, out]
+        convolutions = [nn.Conv2d(a, b, 3) for a, b in pairwise(ends)]
+        self.low: Sequence[nn.Conv2d] = nn.ModuleList(convolutions[: len(low)])  # type: ignore[assignment]
+        self.high: Sequence[nn.Conv2d] = nn.ModuleList(convolutions[len(low) :])  # type: ignore[assignment]
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """(N, C_k, h, w) to (N, C_{k-1}, *size), `size` being 2h or 2h-1 by 2w or 2w-1."""
@@ -47,10 +48,11 @@ class Decoder(nn.Module):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
-        self.stages = nn.ModuleList()
-        for level, stage in enumerate(spec.stages, 1):
-            out = 3 if level == 1 else spec.encoder.channels(level - 1)
-            self.stages.append(Stage(level, spec.encoder.channels(level), stage.low, stage.high, out))
+        widths = [3, *map(spec.encoder.channels, LEVELS)]
+        self.stages: Sequence[Stage] = nn.ModuleList(  # type: ignore[assignment]
+            Stage(level, widths[level], stage.low, stage.high, widths[level - 1])
+            for level, stage in enumerate(spec.stages, 1)
+        )
 
     def step(self, x: Tensor, level: int, picture: tuple[int, int]) -> Tensor:
         """Features of `level` to those of `level - 1` (RGB at level 1), for a picture of height and width `picture`."""

@@ -38,7 +38,9 @@ def write_card(folder: Path, table: Mapping[str, Any]) -> None:
     try:
         (folder / "model.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose a folder with room and permission") from error
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror}); choose a folder with room and permission"
+        ) from error
 
 
 def _halves(module: nn.Module, part: str) -> dict[str, torch.Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,14 +12,15 @@ from typing import Any
 
 import torch
 
+from wct.devices import placed
 from wct.errors import ModelError
 from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
-from wct.models.spec import ModelSpec, parse_spec, read_toml
+from wct.models.spec import EncoderSpec, ModelSpec, parse_spec, read_toml
 from wct.models.vgg import from_torchvision_names
-from wct.models.weights import fill, load_tensors, sha256
+from wct.models.weights import fill, load_tensors
 
-__all__ = ["Card", "Model", "find", "names", "shelf"]
+__all__ = ["Card", "Model", "find", "load_encoder", "names", "shelf"]
 
 ENCODER, DECODER = "encoder.safetensors", "decoder.safetensors"
 
@@ -61,10 +63,14 @@ class Card:
         value = self.table.get("sha256", {}).get(part.removesuffix(".safetensors"))
         return str(value) if value is not None else None
 
-    def complete(self) -> bool:
-        """True where all weights of the model are in place."""
-        parts = [ENCODER, DECODER] if self.spec.stages else [ENCODER]
-        return all(self.file(part).is_file() for part in parts)
+    @property
+    def parts(self) -> list[str]:
+        """Names of the files of weights that the model consists of."""
+        return [ENCODER, DECODER] if self.spec.stages else [ENCODER]
+
+    def missing(self) -> list[str]:
+        """Those of `parts` that are not in place."""
+        return [part for part in self.parts if not self.file(part).is_file()]
 
 
 def find(name: str | Path) -> Card:
@@ -80,6 +86,19 @@ def find(name: str | Path) -> Card:
     return Card(spec, table, folder)
 
 
+def load_encoder(spec: EncoderSpec, file: Path, expected: str | None = None) -> Encoder:
+    """An encoder with the weights in `file`, ours or in torchvision's naming of the original VGG-19.
+
+    Raises ModelError where they are missing, damaged, of another sha256 than `expected`, or of another encoder.
+    """
+    tensors = load_tensors(file, expected)
+    if any(key.startswith("features.") for key in tensors):
+        tensors = from_torchvision_names(tensors, str(file))
+    encoder = Encoder(spec)
+    fill(encoder, tensors, str(file))
+    return encoder
+
+
 class Model:
     """An encoder and a decoder chain in evaluation mode on one device.
 
@@ -90,8 +109,8 @@ class Model:
     def __init__(self, card: Card, encoder: Encoder, decoder: Decoder | None, device: torch.device) -> None:
         self.card = card
         self.device = device
-        self.encoder = encoder.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
-        self._decoder = decoder and decoder.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        self.encoder = placed(encoder.eval().requires_grad_(False), device)
+        self._decoder = decoder and placed(decoder.eval().requires_grad_(False), device)
 
     @classmethod
     def load(
@@ -105,13 +124,9 @@ class Model:
         file = Path(encoder) if encoder is not None else card.file(ENCODER)
         if not file.is_file():
             raise ModelError(
-                f"model {card.name!r}: no encoder weights at {file}; needs a safetensors file of them, name it or put it there"
+                f"model {card.name!r}: no encoder weights at {file}; put a safetensors file of them there, or name one"
             )
-        tensors = load_tensors(file, None if encoder is not None else card.sha256(ENCODER))
-        if any(key.startswith("features.") for key in tensors):
-            tensors = from_torchvision_names(tensors, str(file))
-        body = Encoder(card.spec.encoder)
-        fill(body, tensors, str(file))
+        body = load_encoder(card.spec.encoder, file, None if encoder is not None else card.sha256(ENCODER))
         chain = None
         if card.spec.stages:
             chain = Decoder(card.spec)
@@ -128,4 +143,8 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the encoder's weights: what features, and so saved styles, depend on."""
-        return self.card.sha256(ENCODER) or sha256(self.card.file(ENCODER))
+        digest = hashlib.sha256()
+        for name, tensor in self.encoder.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()

@@ -58,7 +58,7 @@ def leading_channels(features: Tensor, n: int) -> Tensor:
     """Indices of the n columns of (samples, C) that explain most of its covariance: pivoted Cholesky."""
     x = features - features.mean(0)
     left = x.T @ x / len(x)
-    chosen = []
+    chosen: list[int] = []
     for _ in range(n):
         gain = left.square().sum(0) / left.diagonal().clamp_min(1e-12 * left.diagonal().max())
         gain[chosen] = -1
@@ -71,7 +71,8 @@ def leading_channels(features: Tensor, n: int) -> Tensor:
 def _set(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
     """Write the first len(bias) output channels; the others keep their random start."""
     conv.weight[: len(bias)] = weight.reshape(len(bias), *conv.weight.shape[1:]).to(conv.weight)
-    conv.bias[: len(bias)] = bias.to(conv.weight)  # type: ignore[index]
+    assert conv.bias is not None
+    conv.bias[: len(bias)] = bias.to(conv.weight)
 
 
 def _fit(conv: nn.Conv2d, x: Tensor, target: Tensor, generator: torch.Generator) -> None:
@@ -88,6 +89,7 @@ def _activate(conv: nn.Conv2d, x: Tensor) -> Tensor:
     y = F.relu(convolve(conv, x))
     rms = y.float().square().mean((0, 2, 3)).sqrt().clamp_min(1e-6)
     conv.weight /= rms[:, None, None, None]
+    assert conv.bias is not None
     conv.bias /= rms
     return y / rms[:, None, None].to(y)
 
@@ -102,7 +104,7 @@ def start_encoder(student: Encoder, teacher: Teacher, pictures: Tensor, generato
     for (name, conv), (_, original) in zip(student.layers(), teacher.vgg.layers(), strict=True):
         if name.endswith("_1") and name != "1_1":
             t, s = (F.max_pool2d(x, 2, ceil_mode=True) for x in (t, s))
-        before = torch.cat([convolve(original, x) for x in t.split(8)])
+        before = torch.cat([convolve(original, x) for x in torch.split(t, 8)])
         _fit(conv, s, before, generator)
         s, t = _activate(conv, s), F.relu(before)
         level = int(name[0])

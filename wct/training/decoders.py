@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from wct.devices import placed
 from wct.gaussian import Gaussian
 from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
@@ -27,11 +28,11 @@ PIXEL_FLOOR = 1e-6
 
 
 def blockwise(decoder: Decoder, features: Mapping[int, Tensor], pictures: Tensor) -> dict[str, Tensor]:
-    """Every stage on the encoder's own features: the share of the variance below that it misses (Chiu & Gurari 2022)."""
+    """What every stage, given the encoder's own features, misses of the variance below (Chiu & Gurari 2022)."""
     parts = {}
     for level in LEVELS:
         below = pictures if level == 1 else features[level - 1]
-        made = decoder.step(features[level], level, tuple(pictures.shape[-2:]))
+        made = decoder.step(features[level], level, (pictures.shape[-2], pictures.shape[-1]))
         parts[f"stage{level}"] = missed(made, below.detach())
     return parts
 
@@ -56,9 +57,9 @@ class EndToEnd:
     """The loss of Li et al. 2017, eq. 1, from all levels in one pass through the chain.
 
     Each picture of a batch enters the chain at one level (`Phase.entries`): those of relu5_1 first, joined at each
-    step down by those of the next level. Departures: the squared error of the picture enters by its logarithm, so that easy
-    pictures and shallow levels, whose errors are thousands of times smaller, count as much as hard ones; the feature
-    loss is taken at the level of entry.
+    step down by those of the next level. Departures: the squared error of the picture enters by its logarithm, so
+    that easy pictures and shallow levels, whose errors are thousands of times smaller, count as much as hard ones;
+    the feature loss is taken at the level of entry.
     """
 
     def __init__(self, encoder: Encoder, decoder: Decoder, seed: int) -> None:
@@ -128,14 +129,16 @@ class EndToEnd:
         return parts
 
 
-def train_decoders(recipe: Recipe, encoder: Encoder, teacher: Teacher | None, data: PictureSet, run: Run) -> nn.ModuleDict:
-    """Train the chain for `encoder` through the recipe's decoder phases; resumes the run's checkpoint where there is one.
+def train_decoders(
+    recipe: Recipe, encoder: Encoder, teacher: Teacher | None, data: PictureSet, run: Run
+) -> nn.ModuleDict:
+    """Train the chain for `encoder` through the recipe's decoder phases; resumes the run's checkpoint if there is one.
 
     In phases with `distil` the encoder learns along: it keeps to its teacher and is moved by the pixels too. Returns
     {"encoder", "decoder"}.
     """
     torch.manual_seed(recipe.seed)
-    decoder = Decoder(recipe.spec).to(run.device, memory_format=torch.channels_last)
+    decoder = placed(Decoder(recipe.spec), run.device)
     if run.load("decoder") is None:
         pictures = data.batch(0, recipe.start, recipe.start_size)[0].to(run.device)
         with autocast(run.device, recipe.precision):

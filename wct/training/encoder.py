@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from wct.devices import placed
 from wct.models.encoder import Encoder
 from wct.training.closed_form import start_encoder
 from wct.training.loop import Run, autocast, train
@@ -20,7 +20,7 @@ __all__ = ["distillation", "fresh_encoder", "load_teacher", "train_encoder"]
 
 def load_teacher(recipe: Recipe, vgg: Encoder, run: Run, data: PictureSet) -> Teacher:
     """The teacher with its bases: those kept in the run's folder, else fitted on `recipe.start` pictures and kept."""
-    teacher = Teacher(vgg, recipe.spec.encoder.ranks).to(run.device, memory_format=torch.channels_last)
+    teacher = placed(Teacher(vgg, recipe.spec.encoder.ranks), run.device)
     bases = run.load("bases")
     if bases is None:
         with autocast(run.device, recipe.precision):
@@ -37,24 +37,25 @@ def distillation(features: Mapping[int, Tensor], targets: Mapping[int, Tensor]) 
     return {k: (features[k].float() - t.float()).square().mean() for k, t in targets.items()}
 
 
-def fresh_encoder(recipe: Recipe, teacher: Teacher, data: PictureSet) -> Encoder:
+def fresh_encoder(recipe: Recipe, teacher: Teacher, data: PictureSet, device: torch.device) -> Encoder:
     """An encoder at its closed-form start, from `recipe.start` pictures."""
     torch.manual_seed(recipe.seed)
-    encoder = Encoder(recipe.spec.encoder).to(teacher.bases[0].weight.device, memory_format=torch.channels_last)
+    encoder = placed(Encoder(recipe.spec.encoder), device)
     pictures, _ = data.batch(0, recipe.start, recipe.start_size)
-    with autocast(pictures.device, recipe.precision):
-        start_encoder(encoder, teacher, pictures, torch.Generator().manual_seed(recipe.seed))
+    with autocast(device, recipe.precision):
+        start_encoder(encoder, teacher, pictures.to(device), torch.Generator().manual_seed(recipe.seed))
     return encoder
 
 
 def train_encoder(recipe: Recipe, vgg: Encoder, data: PictureSet, run: Run) -> Encoder:
     """Start in closed form, then follow the recipe's phases; resumes the run's checkpoint where there is one."""
     teacher = load_teacher(recipe, vgg, run, data)
-    resumed = run.load("encoder") is not None
-    encoder = Encoder(recipe.spec.encoder) if resumed else fresh_encoder(recipe, teacher, data)
-    encoder.to(run.device, memory_format=torch.channels_last)
+    if run.load("encoder") is None:
+        encoder = fresh_encoder(recipe, teacher, data, run.device)
+    else:
+        encoder = placed(Encoder(recipe.spec.encoder), run.device)
 
-    def loss(phase: Phase, pictures: Tensor, step: int) -> dict[str, Tensor]:
+    def loss(phase: Phase, pictures: Tensor, _step: int) -> dict[str, Tensor]:
         with autocast(run.device, recipe.precision):
             with torch.no_grad():
                 targets = teacher(pictures)

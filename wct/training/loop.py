@@ -26,6 +26,8 @@ Loss = Callable[[Phase, Tensor, int], Mapping[str, Tensor]]
 
 SAVE_EVERY = 180.0
 """Seconds between two checkpoints."""
+LOG_EVERY = 50
+"""Steps between two rows of the log."""
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -50,7 +52,9 @@ class Run:
         try:
             state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         except Exception as error:  # torch.load raises many kinds for damaged files
-            raise TrainingError(f"{path}: is no whole checkpoint ({type(error).__name__}); remove it to start anew") from error
+            raise TrainingError(
+                f"{path}: is no whole checkpoint ({type(error).__name__}); remove it to start anew"
+            ) from error
         return state
 
     def save(self, name: str, state: dict[str, Any]) -> None:
@@ -69,52 +73,72 @@ def _bar() -> Progress:
     return Progress(*columns, TextColumn("{task.fields[loss]}"), console=Console(stderr=True))
 
 
+class _Trainer:
+    """A module, its optimiser, how far it is, and what it told so far."""
+
+    def __init__(self, run: Run, name: str, module: nn.Module) -> None:
+        self.run, self.name, self.module = run, name, module
+        self.weights = [p for p in module.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(self.weights, fused=True)
+        self.means: dict[str, float] = {}
+        self.done = 0
+        state = run.load(name)
+        if state is not None:
+            module.load_state_dict(state["module"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.done = int(state["step"])
+        self.saved = time.monotonic()
+
+    def save(self) -> None:
+        state = {"module": self.module.state_dict(), "optimiser": self.optimiser.state_dict(), "step": self.done}
+        self.run.save(self.name, state)
+        self.saved = time.monotonic()
+
+    def step(self, parts: Mapping[str, Tensor], rate: float, clip: float, files: list[str]) -> None:
+        """One step down the sum of `parts`; TrainingError with the names of `files` where it is not finite."""
+        whole = torch.stack(list(parts.values())).sum()
+        self._check("the loss", whole, files)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(whole)
+        self._check("the gradient", nn.utils.clip_grad_norm_(self.weights, clip), files)
+        self.optimiser.step()
+        self.done += 1
+        for key, value in parts.items():
+            number = float(value.detach())
+            self.means[key] = 0.98 * self.means.get(key, number) + 0.02 * number
+
+    def _check(self, what: str, value: Tensor, files: list[str]) -> None:
+        if not bool(torch.isfinite(value)):
+            names = ", ".join(files)
+            raise TrainingError(f"step {self.done}: {what} is not finite with {names}; lower the rate or remove them")
+
+    def tell(self, unreadable: int) -> None:
+        row = {"run": self.name, "step": self.done, "time": round(time.time()), "unreadable": unreadable}
+        self.run.log(row | {key: round(value, 6) for key, value in self.means.items()})
+
+
 def train(run: Run, name: str, module: nn.Module, phases: list[Phase], data: PictureSet, loss: Loss) -> None:
     """Minimise `loss` over the trainable weights of `module` through all phases, resuming checkpoint `name`.
 
     Pictures, learning rate and every random choice depend on the seed and the step alone: a resumed run repeats the
     uninterrupted one. Raises TrainingError with the batch's file names where the loss is not finite.
     """
-    weights = [p for p in module.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(weights, fused=True)
-    state = run.load(name)
-    start = 0
-    if state is not None:
-        module.load_state_dict(state["module"])
-        optimiser.load_state_dict(state["optimiser"])
-        start = int(state["step"])
-
-    def save(step: int) -> None:
-        run.save(name, {"module": module.state_dict(), "optimiser": optimiser.state_dict(), "step": step})
-
+    trainer = _Trainer(run, name, module)
     total = sum(phase.steps for phase in phases)
-    saved, means, first = time.monotonic(), {}, 0
+    first = 0
     with _bar() as bar:
-        task = bar.add_task(name, total=total, completed=start, loss="")
+        task = bar.add_task(name, total=total, completed=trainer.done, loss="")
         for phase in phases:
-            for step in range(max(start, first), first + phase.steps):
-                for group in optimiser.param_groups:
-                    group["lr"] = phase.rate_at(step - first)
+            for step in range(max(trainer.done, first), first + phase.steps):
                 pictures, files = data.batch(step, phase.batch, phase.size)
                 parts = loss(phase, pictures.to(run.device), step)
-                whole = torch.stack(list(parts.values())).sum()
-                if not bool(torch.isfinite(whole)):
-                    raise TrainingError(f"step {step}: the loss is not finite, with {', '.join(files)}; lower the rate or remove them")
-                optimiser.zero_grad(set_to_none=True)
-                whole.backward()
-                norm = nn.utils.clip_grad_norm_(weights, phase.clip)
-                if bool(torch.isfinite(norm)):
-                    optimiser.step()
-                for key, value in parts.items():
-                    number = float(value.detach())
-                    means[key] = 0.98 * means.get(key, number) + 0.02 * number
-                bar.update(task, advance=1, loss=" ".join(f"{k} {v:.4f}" for k, v in means.items()))
-                if (step + 1) % 50 == 0:
-                    row = {"run": name, "step": step + 1, "seconds": round(time.time()), "unreadable": len(data.unreadable)}
-                    run.log(row | {k: round(v, 6) for k, v in means.items()} | {"norm": float(norm)})
-                if time.monotonic() - saved > SAVE_EVERY:
-                    save(step + 1)
-                    saved = time.monotonic()
+                trainer.step(parts, phase.rate_at(step - first), phase.clip, files)
+                bar.update(task, advance=1, loss=" ".join(f"{k} {v:.4f}" for k, v in trainer.means.items()))
+                if trainer.done % LOG_EVERY == 0:
+                    trainer.tell(len(data.unreadable))
+                if time.monotonic() - trainer.saved > SAVE_EVERY:
+                    trainer.save()
             first += phase.steps
-    if start < total:
-        save(total)
+    trainer.save()

@@ -51,7 +51,9 @@ def _entries(source: Path) -> Iterable[Entry]:
                 if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
                     yield Entry(source, f"{source}:{member.name}", member.offset_data, member.size)
     except (OSError, tarfile.TarError) as error:
-        raise TrainingError(f"{source}: is no folder and no whole tar file ({error}); name pictures to train on") from error
+        raise TrainingError(
+            f"{source}: is no folder and no whole tar file ({error}); name pictures to train on"
+        ) from error
 
 
 @dataclass
@@ -71,7 +73,9 @@ class PictureSet:
         self.entries = [entry for source in self.sources for entry in _entries(Path(source))]
         self.tried: set[int] = set()
         if not self.entries:
-            raise TrainingError(f"no pictures in {', '.join(map(str, self.sources))}; name folders or tar files of some")
+            raise TrainingError(
+                f"no pictures in {', '.join(map(str, self.sources))}; name folders or tar files of some"
+            )
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -86,7 +90,8 @@ class PictureSet:
             self.unreadable.add(entry.name)
             if len(self.unreadable) > max(2, TOLERATED * len(self.tried)):
                 raise TrainingError(
-                    f"{len(self.unreadable)} of {len(self.tried)} pictures unreadable, last {entry.name}; repair the data set"
+                    f"{len(self.unreadable)} of {len(self.tried)} pictures unreadable, "
+                    f"last {entry.name}; repair the data set"
                 ) from None
             return None
 

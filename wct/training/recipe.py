@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import cos, pi
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ class Phase:
     """One stretch of training with Adam: warm-up, then a cosine from `rate` down to `final * rate`.
 
     `entries[k-1]` of the pictures of a batch enter the decoder chain at level k (decoders only).
-    The weights of the loss: `distil` the student's share of VGG's projected variance that it misses, `stages` the share
-    of the encoder's variance that a stage misses, `pixels` the squared error of the picture, `features` the share missed
-    after encoding the decoded picture again, on natural and, for the part `stylised` of the pictures, on stylised features.
+    The weights of the loss: `distil` for the share of VGG's projected variance that the student misses, `stages` for
+    the share of the encoder's variance that a stage misses, `pixels` for the logarithm of the squared error of the
+    picture, `features` for the share missed after encoding the decoded picture again. The part `stylised` of the
+    pictures enters the chain with stylised features.
     """
 
     steps: int
@@ -37,8 +39,6 @@ class Phase:
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, 0 <= step < steps."""
-        from math import cos, pi
-
         ramp = min(1.0, (step + 1) / max(1, self.warmup))
         return self.rate * ramp * (self.final + (1 - self.final) * (1 + cos(pi * step / max(1, self.steps))) / 2)
 
@@ -60,7 +60,9 @@ class Recipe:
     def read(cls, path: Path) -> Recipe:
         """The recipe in a toml file; ModelError for one that does not parse."""
         table = read_toml(path)
-        spec = parse_spec(str(table.get("name", path.stem)), table.get("encoder", {}), table.get("stages", {}), str(path))
+        spec = parse_spec(
+            str(table.get("name", path.stem)), table.get("encoder", {}), table.get("stages", {}), str(path)
+        )
         train = table.get("train", {})
         phases = {
             kind: [parse(Phase, phase, f"{path} [[train.{kind}]]") for phase in train.get(kind, [])]

@@ -44,6 +44,7 @@ class Teacher(nn.Module):
             leading = vectors[:, -basis.out_channels :].flip(1).T
             weight = leading / values[-basis.out_channels :].mean().sqrt()
             basis.weight.copy_(weight[:, :, None, None])
+            assert basis.bias is not None
             basis.bias.copy_(-weight @ whole.mean)
 
     def forward(self, x: Tensor) -> dict[int, Tensor]:

@@ -1,0 +1,113 @@
+"""`wct doctor`: is everything here that the engine needs, and does it work?"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from importlib import import_module, metadata
+from typing import Any
+
+import typer
+
+from wct import __version__
+from wct.cli.models import Named
+from wct.cli.options import AsJson, Device
+from wct.cli.terminal import note, show_json, show_table
+from wct.errors import WctError
+from wct.images.label import one_line
+
+__all__ = ["doctor"]
+
+PACKAGES = {
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "pillow": "PIL",
+    "safetensors": "safetensors",
+    "typer": "typer",
+    "rich": "rich",
+}
+"""What is imported to see that it works, by the name it is installed under."""
+
+RUN_SIZE = 64
+
+
+def doctor(named: Named = None, device: Device = "auto", as_json: AsJson = False) -> None:
+    """Check versions, devices, the models' weights and their sha256, and run every model once."""
+    packages = [_package(name, module) for name, module in PACKAGES.items()]
+    found = {"wct": __version__, "python": platform.python_version()} | {row["name"]: row["version"] for row in packages}
+    report = {"versions": found, "devices": _devices(), "models": list(_models(named or [], device))}
+    problems = [row["problem"] for row in (*packages, *report["models"]) if row.get("problem")]
+    if not any(row["state"] == "works" for row in report["models"]):
+        problems.append("no model works; install wct again, or name a model folder")
+    report["problems"] = problems
+    if as_json:
+        show_json(report)
+    else:
+        _show(report)
+    for problem in problems:
+        note(f"problem: {problem}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _package(name: str, module: str) -> dict[str, str]:
+    try:
+        import_module(module)
+        return {"name": name, "version": metadata.version(name)}
+    except Exception as error:  # a broken installation raises anything
+        return {"name": name, "version": "broken", "problem": f"{name}: does not load ({one_line(error)}); install it again"}
+
+
+def _devices() -> dict[str, str]:
+    """{device: what it is} for every device there is."""
+    import torch
+
+    found = {"cpu": f"{platform.machine()}, {torch.get_num_threads()} threads"}
+    for index in range(torch.cuda.device_count()):
+        about = torch.cuda.get_device_properties(index)
+        found[f"cuda:{index}"] = f"{about.name}, {about.total_memory / 2**30:.0f} GiB"
+    if torch.backends.mps.is_available():
+        found["mps"] = "Apple GPU"
+    return found
+
+
+def _models(named: list[str], device: str) -> Iterator[dict[str, str]]:
+    """Per model its name, its state ("works", "absent", "broken"), and what is to say about it."""
+    from wct.models import find, names
+
+    for name in named or names():
+        try:
+            card = find(name)
+            missing = [part for part in card.missing() if not card.sha256(part)]
+            if missing:
+                yield {"name": card.name, "state": "absent", "about": f"optional; weights go to {card.file(missing[0])}"}
+            else:
+                yield {"name": card.name, "state": "works", "about": _run(name, device)}
+        except WctError as error:
+            yield {"name": name, "state": "broken", "about": "see below", "problem": str(error)}
+
+
+def _run(name: str, device: str) -> str:
+    """Load a model, which checks its sha256, and stylise one small picture of noise; what was checked, in words."""
+    import torch
+
+    from wct.cli.engine import load
+
+    generator = torch.Generator().manual_seed(0)
+    content, painting = torch.rand((2, 3, RUN_SIZE, RUN_SIZE), generator=generator)
+    stylizer = load(name, device)
+    style = stylizer.style(painting)
+    card = stylizer.model.card
+    checked = "sha256 as promised" if all(card.sha256(part) for part in card.parts) else "sha256 not promised"
+    if not card.spec.stages:
+        return f"{checked}; encodes on {stylizer.model.device}"
+    stylizer(content, style)
+    return f"{checked}; stylises on {stylizer.model.device}"
+
+
+def _show(report: dict[str, Any]) -> None:
+    show_table("versions", ("package", "version"), report["versions"].items())
+    show_table("devices", ("device", "what"), report["devices"].items())
+    show_table("models", ("model", "state", "about"), [[row[k] for k in ("name", "state", "about")] for row in report["models"]])

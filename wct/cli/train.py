@@ -1,0 +1,177 @@
+"""`wct train`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wct.cli.options import Device, Overwrite, VggFile
+from wct.cli.terminal import note
+from wct.errors import OutputError, TrainingError
+
+if TYPE_CHECKING:
+    from wct.models.encoder import Encoder
+    from wct.training.loop import Run
+    from wct.training.pictures import PictureSet
+    from wct.training.recipe import Recipe
+
+__all__ = ["train"]
+
+train = typer.Typer(name="train", help="Train a model from a recipe: its encoder, then its decoders.")
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A toml file, such as decoders/recipes/compact.toml.")]
+Data = Annotated[
+    list[Path], typer.Option(metavar="PATH", help="A folder of pictures or a tar file of them; may be given again.")
+]
+RunFolder = Annotated[Path, typer.Option("--run", metavar="FOLDER", help="Where checkpoints and the log are kept.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")]
+EncoderWeights = Annotated[
+    Path | None, typer.Option("--encoder", metavar="FILE", help="Encoder weights to use instead of the run's own.")
+]
+Export = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the model folder when training is done.")]
+ModelFolder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder to write.")]
+
+
+@train.command()
+def encoder(
+    recipe: RecipeFile, data: Data, run: RunFolder, vgg: VggFile = None, resume: Resume = False, device: Device = "auto"
+) -> None:
+    """Distil VGG-19 into the recipe's narrower encoder."""
+    from wct.cli.engine import load_vgg
+    from wct.training.encoder import train_encoder
+
+    plan, pictures, place = _prepare(recipe, data, run, "encoder", resume, device)
+    with _told(pictures, place):
+        train_encoder(plan, load_vgg(vgg, device).encoder, pictures, place)
+
+
+@train.command()
+def decoders(
+    recipe: RecipeFile,
+    data: Data,
+    run: RunFolder,
+    vgg: VggFile = None,
+    encoder: EncoderWeights = None,
+    resume: Resume = False,
+    device: Device = "auto",
+    export: Export = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train the recipe's decoders for the encoder of the same run."""
+    from wct.cli.engine import load_vgg
+    from wct.training.decoders import train_decoders
+    from wct.training.encoder import load_teacher
+
+    if export is not None:
+        _check_export(export, overwrite)
+    plan, pictures, place = _prepare(recipe, data, run, "decoder", resume, device)
+    if not plan.spec.stages:
+        raise TrainingError(f"{recipe}: has no [stages], so there are no decoders to train; add them to the recipe")
+    body = _encoder(plan, place, encoder)
+    with _told(pictures, place):
+        # Only where the encoder goes on learning does it need its teacher.
+        learns = any(phase.distil for phase in plan.decoder)
+        teacher = load_teacher(plan, load_vgg(vgg, device).encoder, place, pictures) if learns else None
+        train_decoders(plan, body, teacher, pictures, place)
+    if export is not None:
+        _write(plan, place, export)
+
+
+@train.command()
+def export(recipe: RecipeFile, run: RunFolder, output: ModelFolder, overwrite: Overwrite = False) -> None:
+    """Write the model folder of a run's last checkpoint."""
+    _check_export(output, overwrite)
+    _write(_read(recipe), _run(run, "cpu"), output)
+
+
+def _read(recipe: Path) -> Recipe:
+    from wct.training.recipe import Recipe
+
+    return Recipe.read(recipe)
+
+
+def _run(folder: Path, device: str) -> Run:
+    from wct.devices import choose_device
+    from wct.training.loop import Run
+
+    return Run(folder, choose_device(device))
+
+
+def _prepare(
+    recipe: Path, data: list[Path], folder: Path, name: str, resume: bool, device: str
+) -> tuple[Recipe, PictureSet, Run]:
+    """What a training needs; TrainingError where --resume and what the run's folder holds do not fit together."""
+    from wct.training.pictures import PictureSet
+
+    plan, run = _read(recipe), _run(folder, device)
+    begun = run.load(name) is not None
+    if begun and not resume:
+        raise TrainingError(f"{folder}: holds a checkpoint of the {name}; go on with --resume or name another --run")
+    if resume and not begun:
+        raise TrainingError(f"{folder}: holds no checkpoint of the {name} to resume; leave --resume out to start")
+    pictures = PictureSet(data, plan.seed)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made ({error.strerror}); name another --run") from error
+    return plan, pictures, run
+
+
+@contextmanager
+def _told(pictures: PictureSet, run: Run) -> Iterator[None]:
+    """Say what training is on, and at the end what was skipped or how to go on."""
+    note(f"{len(pictures)} pictures, on {run.device}, checkpoints in {run.folder}")
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise type(stop)(f"--resume goes on from the last checkpoint in {run.folder}") from stop
+    if pictures.unreadable:
+        note(f"warning: {len(pictures.unreadable)} pictures were unreadable and skipped")
+
+
+def _encoder(plan: Recipe, run: Run, file: Path | None) -> Encoder:
+    """The encoder to train decoders for: from `file`, else the one that the run has trained."""
+    import torch
+
+    from wct.models.encoder import Encoder
+    from wct.models.model import load_encoder
+    from wct.models.weights import fill
+
+    if file is not None:
+        found = load_encoder(plan.spec.encoder, file)
+    else:
+        state = run.load("encoder")
+        if state is None:
+            raise TrainingError(f"{run.folder}: holds no encoder; run wct train encoder first, or name one with --encoder")
+        found = Encoder(plan.spec.encoder)
+        fill(found, state["module"], f"{run.folder} and the recipe")
+    return found.to(run.device, memory_format=torch.channels_last)
+
+
+def _check_export(folder: Path, overwrite: bool) -> None:
+    if (folder / "model.toml").exists() and not overwrite:
+        raise OutputError(f"{folder}: holds a model already; choose another folder or allow --overwrite")
+
+
+def _write(plan: Recipe, run: Run, folder: Path) -> None:
+    """Write the model of the run's decoder checkpoint, which holds the encoder it was trained with."""
+    from torch import nn
+
+    from wct.models.decoder import Decoder
+    from wct.models.encoder import Encoder
+    from wct.models.export import export
+    from wct.models.weights import fill
+
+    state = run.load("decoder")
+    if state is None:
+        raise TrainingError(f"{run.folder}: holds no decoders to export; run wct train decoders first")
+    both = nn.ModuleDict({"encoder": Encoder(plan.spec.encoder), "decoder": Decoder(plan.spec)})
+    fill(both, state["module"], f"{run.folder} and the recipe")
+    training = {**plan.table.get("train", {}), "steps_done": int(state["step"])}
+    card = {key: value for key, value in plan.table.items() if key != "train"}
+    export(folder, {"name": plan.spec.name, **card, "training": training}, both["encoder"], both["decoder"])
+    note(f"{folder}: written")
