@@ -54,3 +54,9 @@ class Look:
     def strength_at(self, level: int) -> float:
         """How far the map of a level goes from the identity (0) to the style (1)."""
         return self.alpha * self.strength.get(level, 1.0)
+
+    @property
+    def steps(self) -> int:
+        """Number of encodings, transforms and decodings of a stylisation."""
+        levels = set(self.levels)
+        return 3 * len(levels) if self.mode == "cascade" else 1 + len(levels) + max(levels)

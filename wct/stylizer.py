@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -96,49 +97,46 @@ class Stylizer:
             raise ModelError(
                 f"style {', '.join(style.names)}: made by another model; make it again with {self.model.card.name!r}"
             )
-        pixels = self._stylize(picture, style, Look(**look), progress)
-        return replace(picture, rgb=pixels)
-
-    @torch.inference_mode()
-    def _stylize(self, picture: Picture, style: Style, look: Look, progress: Callable[[Progress], None]) -> Tensor:
-        encoder, decoder, size = self.model.encoder, self.model.decoder, picture.size
-        to_map = transform(look.transform)
-        top = max(look.levels)
-        done, total = (
-            0,
-            2 * len(set(look.levels))
-            + (len(set(look.levels)) if look.mode == "cascade" else top + 1 - len(set(look.levels))),
-        )
+        chosen = Look(**look)
+        steps = count(1)
 
         def tell(what: str) -> None:
-            nonlocal done
-            done += 1
-            progress(Progress(done, total, what))
+            progress(Progress(next(steps), chosen.steps, what))
 
+        return replace(picture, rgb=self._stylize(picture, style, chosen, tell))
+
+    @torch.inference_mode()
+    def _stylize(self, picture: Picture, style: Style, look: Look, tell: Callable[[str], None]) -> Tensor:
+        """The loop: at each level encode where the canvas is pixels, map, and decode to pixels or one level down."""
+        to_map = transform(look.transform)
         x, depth = self._pixels(picture), 0
-        for level in range(top, 0, -1):
+        for level in range(max(look.levels), 0, -1):
             name = f"relu{level}_1"
             if level in look.levels:
                 if depth == 0:
                     with at(name, "encode"):
-                        x, depth = finite(encoder(x, (level,))[level], "features"), level
+                        x, depth = finite(self.model.encoder(x, (level,))[level], "features"), level
                     tell(f"{name} encode")
                 with at(name, "transform"):
                     content = Gaussian.of(x, self._weights(picture, x))
-                    x = finite(
-                        style.map(content, level, to_map).toward_identity(look.strength_at(level))(x), "features"
-                    )
+                    towards = style.map(content, level, to_map).toward_identity(look.strength_at(level))
+                    x = finite(towards(x), "features")
                 tell(f"{name} transform")
             if depth == level:
                 depth = 0 if look.mode == "cascade" else level - 1
                 with at(name, "decode"):
                     for k in range(level, depth, -1):
-                        x = finite(decoder.step(x, k, size), "features")
+                        x = finite(self.model.decoder.step(x, k, picture.size), "features")
                 tell(f"{name} decode")
         return x[0].clamp(0, 1).float().cpu()
 
     def _pixels(self, picture: Picture) -> Tensor:
-        return picture.rgb[None].to(self.model.device, memory_format=torch.channels_last)
+        """The picture (1, 3, H, W) on the device; fully transparent pixels take the mean colour of the others."""
+        rgb, opaque = picture.rgb, picture.opaque
+        if opaque is not None:
+            mean = (rgb * opaque).sum((1, 2)) / opaque.sum()
+            rgb = torch.where(opaque > 0, rgb, mean[:, None, None])
+        return rgb[None].to(self.model.device, memory_format=torch.channels_last)
 
     @staticmethod
     def _weights(picture: Picture, features: Tensor) -> Tensor | None:

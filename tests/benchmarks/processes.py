@@ -32,7 +32,7 @@ UNIT = 1 if sys.platform == "darwin" else 1024
 def command() -> list[str]:
     """How to start wct: the installed script of this Python, else the same call without it."""
     script = shutil.which("wct", path=os.path.dirname(sys.executable))
-    return [script] if script else [sys.executable, "-c", "from wct.cli import main; main()"]
+    return [script] if script else [sys.executable, "-c", "import sys; from wct.cli import main; sys.exit(main())"]
 
 
 def peak(arguments: Sequence[str]) -> float:

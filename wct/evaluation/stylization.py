@@ -13,25 +13,28 @@ import torch
 from torch import Tensor
 
 from wct.errors import InputError
+from wct.gaussian import Gaussian
 from wct.images import Picture, read
 from wct.images.label import label
 from wct.models import Model
 from wct.models.spec import LEVELS
 from wct.stylizer import Stylizer
+from wct.transforms import ROUNDING
 
 __all__ = ["content_distance", "style_distance", "stylization"]
 
 CONTENT_LEVELS = (3, 4)
 COLUMNS = ("content", "style", "output")
 FLAT = 1e-6
-"""Relative differences are taken to at least this share of the output's own size: a flat style divides by no zero."""
+"""A variance below this share of the mean square of its level counts as a flat channel."""
 
 
 def style_distance(vgg: Model, output: Picture, style: Picture) -> float:
     """Mean over relu1_1 … relu5_1 of |C_o - C_s|_F / |C_s|_F and |m_o - m_s| / |m_s|.
 
     C and m are the covariance and mean of the features of `output` and `style`, the targets of whitening and
-    coloring (Li et al. 2017, section 3.2). 0 for equal statistics; 1 for an output without any.
+    coloring (Li et al. 2017, section 3.2). 0 for equal statistics; 1 for an output without any, and for the
+    covariances of a flat style and an output that is not.
 
     Args:
         vgg: the model that looks, meant to be VGG-19; needs no decoders.
@@ -46,7 +49,7 @@ def style_distance(vgg: Model, output: Picture, style: Picture) -> float:
     found = stylizer.style(output, size=None).parts[0]
     wanted = stylizer.style(style).parts[0]
     pairs = [(found[level], wanted[level]) for level in LEVELS]
-    covariances = fmean(_relative(one.cov, other.cov) for one, other in pairs)
+    covariances = fmean(_covariances(one, other) for one, other in pairs)
     means = fmean(_relative(one.mean, other.mean) for one, other in pairs)
     return (covariances + means) / 2
 
@@ -139,15 +142,22 @@ def _picture(row: _Row, column: str, folder: Path) -> Picture:
         raise InputError(f"{row.place}: {column} {error}") from error
 
 
-def _relative(found: Tensor, wanted: Tensor) -> float:
+def _relative(found: Tensor, wanted: Tensor, rounding: float = 0.0) -> float:
+    """|found - wanted| / |wanted|, or over |found| where what is wanted is rounding."""
     difference, scale, own = (float(torch.linalg.vector_norm(x)) for x in (found - wanted, wanted, found))
-    return difference / max(scale, FLAT * own) if difference > 0 else 0.0
+    return difference / (scale if scale > rounding else max(own, rounding)) if difference > 0 else 0.0
+
+
+def _covariances(found: Gaussian, wanted: Gaussian) -> float:
+    # A flat picture's features vary by rounding, and so does their covariance.
+    return _relative(found.cov, wanted.cov, float((ROUNDING * wanted.mean).square().sum()))
 
 
 def _normal(features: Tensor) -> Tensor:
-    """Features (1, C, H, W) with mean 0 and variance 1 per channel; 0 where a channel is flat."""
+    """Features (1, C, H, W) with mean 0 and variance 1 per channel, or about 0 where a channel is flat."""
     variance, mean = torch.var_mean(features, dim=(2, 3), correction=0, keepdim=True)
-    return (features - mean) / (variance + 1e-5).sqrt()
+    floor = FLAT * features.square().mean()
+    return (features - mean) / (variance + floor).clamp_min(torch.finfo(features.dtype).tiny).sqrt()
 
 
 def _summary(values: Sequence[float]) -> dict[str, float]:
