@@ -18,7 +18,7 @@ from wct.models.spec import parse_spec
 TINY: dict[str, Any] = {
     "name": "tiny",
     "encoder": {"widths": [[4, 4], [6, 6], [8, 8, 8, 8], [8, 8, 8, 8], [8]], "ranks": [4, 6, 8, 8, 8]},
-    "stages": {str(k): {"low": [] if k == 1 else [4], "high": [] if k < 3 else [4]} for k in range(1, 6)},
+    "stages": {str(k): {"low": [] if k == 1 else [8], "high": [] if k < 3 else [8]} for k in range(1, 6)},
 }
 
 
@@ -29,15 +29,23 @@ def write_tiny(folder: Path, **changes: Any) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         encoder, decoder = Encoder(spec.encoder), Decoder(spec) if spec.stages else None
-        # Louder than torch's own start, so that pictures vary and stay within 0..1.
         for conv in (m for part in (encoder, decoder) if part for m in part.modules() if isinstance(m, nn.Conv2d)):
             nn.init.kaiming_normal_(conv.weight)
+            nn.init.constant_(conv.bias, 0.2)
         if decoder is not None:
-            last = decoder.stages[0].high[-1]
-            last.weight.data *= 0.3
-            last.bias.data.fill_(0.5)
+            spread(encoder, decoder)
         export(folder, table, encoder, decoder)
     return folder
+
+
+@torch.no_grad()
+def spread(encoder: Encoder, decoder: Decoder) -> None:
+    """Scale the last convolution so that decoded pictures vary and stay within 0..1."""
+    last = decoder.stages[0].high[-1]
+    made = decoder(encoder(torch.rand(1, 3, 32, 32), (3,))[3], 3, (32, 32))
+    scale = 0.1 / made.std((0, 2, 3))
+    last.weight *= scale[:, None, None, None]
+    last.bias.copy_(0.5 + scale * (last.bias - made.mean((0, 2, 3))))
 
 
 @pytest.fixture(scope="session")

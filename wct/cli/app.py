@@ -10,6 +10,7 @@ import typer
 from wct import __version__
 from wct.cli.demo import demo
 from wct.cli.doctor import doctor
+from wct.cli.evaluate import evaluate
 from wct.cli.models import models
 from wct.cli.stylize import stylize
 from wct.cli.train import train
@@ -41,4 +42,5 @@ def wct(
 
 for verb in (stylize, models, doctor, demo):
     app.command()(verb)
+app.add_typer(evaluate)
 app.add_typer(train)
