@@ -15,6 +15,8 @@ __all__ = ["sheet"]
 PAPER, INK = (250, 249, 246), (40, 38, 36)
 GAP = 12
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
 
 def sheet(
     rows: Sequence[Picture], columns: Sequence[Picture], cells: Sequence[Sequence[Picture]], tile: int = 256
@@ -31,25 +33,31 @@ def sheet(
         found = f"{len(rows)} rows, {len(columns)} columns and {sum(map(len, cells))} cells"
         raise UsageError(f"sheet: found {found}; needs at least one of each and a cell for each pair")
     font = ImageFont.load_default(max(10, tile // 14))
-    line = 2 * (tile // 14)
-    step_x, step_y = tile + GAP, tile + line + GAP
-    canvas = Image.new("RGB", (GAP + step_x * (1 + len(columns)), GAP + step_y * (1 + len(rows))), PAPER)
-    draw = ImageDraw.Draw(canvas)
-
-    def place(picture: Picture, column: int, row: int, text: str) -> None:
-        left, top = GAP + column * step_x, GAP + row * step_y
-        image = _fitted(picture, tile)
-        corner = (left + (tile - image.width) // 2, top + (tile - image.height) // 2)
-        canvas.paste(image, corner, image if image.mode == "RGBA" else None)
-        draw.text((left + tile / 2, top + tile + line / 2), _shortened(text, font, tile), INK, font, anchor="mm")
-
-    for column, picture in enumerate(columns, 1):
-        place(picture, column, 0, picture.name)
-    for row, (head, pictures) in enumerate(zip(rows, cells, strict=True), 1):
-        place(head, 0, row, head.name)
-        for column, picture in enumerate(pictures, 1):
-            place(picture, column, row, "")
+    strips = [_strip([None, *columns], [picture.name for picture in columns], tile, font)]
+    for head, pictures in zip(rows, cells, strict=True):
+        strips.append(_strip([head, *pictures], [head.name], tile, font))
+    canvas = Image.new("RGB", (strips[0].width, GAP + sum(strip.height for strip in strips)), PAPER)
+    top = GAP
+    for strip in strips:
+        canvas.paste(strip, (0, top))
+        top += strip.height
     return read(np.asarray(canvas), name="sheet")
+
+
+def _strip(pictures: Sequence[Picture | None], names: Sequence[str], tile: int, font: Font) -> Image.Image:
+    """One row of the sheet as high as its pictures need, with `names` under the first of them that are there."""
+    images = {i: _fitted(picture, tile) for i, picture in enumerate(pictures) if picture is not None}
+    height = max(image.height for image in images.values())
+    line = 2 * (tile // 14)
+    strip = Image.new("RGB", (GAP + len(pictures) * (tile + GAP), height + line + GAP // 2), PAPER)
+    draw = ImageDraw.Draw(strip)
+    for i, image in images.items():
+        corner = (GAP + i * (tile + GAP) + (tile - image.width) // 2, (height - image.height) // 2)
+        strip.paste(image, corner, image if image.mode == "RGBA" else None)
+    for i, name in zip(images, names, strict=False):
+        middle = (GAP + i * (tile + GAP) + tile / 2, height + line / 2)
+        draw.text(middle, _shortened(name, font, tile), INK, font, anchor="mm")
+    return strip
 
 
 def _fitted(picture: Picture, tile: int) -> Image.Image:
@@ -59,7 +67,7 @@ def _fitted(picture: Picture, tile: int) -> Image.Image:
     return picture.resized((max(1, round(height * scale)), max(1, round(width * scale)))).to_pil()
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def _shortened(text: str, font: Font, width: int) -> str:
     """The text, its end cut where it is wider than `width`."""
     if font.getlength(text) <= width:
         return text

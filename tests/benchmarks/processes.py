@@ -57,13 +57,15 @@ def memory(model: str | Path, size: int, repeats: int) -> dict[str, Any]:
             "import torch and wct's engine": [sys.executable, "-c", "import wct.stylizer"],
             f"wct stylize, {size}x{size}": stylize,
         }
-        rows = []
+        rows: list[dict[str, Any]] = []
         for what, arguments in runs.items():
             peaks = []
             for _ in range(repeats):
                 Path(paths[2]).unlink(missing_ok=True)
                 peaks.append(peak(arguments))
-            rows.append({"what": what, "median_mb": median(peaks), "max_mb": max(peaks)})
+            rows.append({"what": what, "median_mb": round(median(peaks), 1), "max_mb": max(peaks)})
+    for row in rows:
+        row["share_of_stylize"] = round(row["median_mb"] / rows[-1]["median_mb"], 3)
     return {"n": repeats, "rows": rows}
 
 

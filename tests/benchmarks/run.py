@@ -94,8 +94,8 @@ def main() -> None:
         report = {
             "conditions": conditions(options.model, options.size),
             "startup": processes.startup(STARTS),
-            "memory": processes.memory(model, options.size, options.repeats),
             "speed": speed.measure(model, options.size, options.repeats),
+            "memory": processes.memory(model, options.size, options.repeats),
         }
     except wct.WctError as error:
         sys.exit(str(error))

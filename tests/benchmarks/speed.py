@@ -47,8 +47,8 @@ def contenders(model: str | Path, size: int) -> tuple[dict[str, Callable[[], obj
     name = stylizer.model.card.name
     runs: dict[str, Callable[[], object]] = {REFERENCE: partial(plain, content[None], style[None])}
     for mode in ("single", "cascade"):
-        runs[f"{name}, {mode}, style a picture"] = partial(stylizer, content, style, mode=mode)
-        runs[f"{name}, {mode}, style measured before"] = partial(stylizer, content, saved, mode=mode)
+        runs[f"{name}, {mode}, style picture"] = partial(stylizer, content, style, mode=mode)
+        runs[f"{name}, {mode}, saved style"] = partial(stylizer, content, saved, mode=mode)
     return runs, weights
 
 

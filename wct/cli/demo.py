@@ -18,7 +18,10 @@ Folder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="
 
 
 def demo(
-    folder: Folder = Path("wct-demo"), model: ModelName = "compact", device: Device = "auto", overwrite: Overwrite = False
+    folder: Folder = Path("wct-demo"),
+    model: ModelName = "compact",
+    device: Device = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Stylise sample photos in sample styles, and show them all on one sheet."""
     from wct.cli.engine import load

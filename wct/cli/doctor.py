@@ -36,12 +36,13 @@ RUN_SIZE = 64
 def doctor(named: Named = None, device: Device = "auto", as_json: AsJson = False) -> None:
     """Check versions, devices, the models' weights and their sha256, and run every model once."""
     packages = [_package(name, module) for name, module in PACKAGES.items()]
-    found = {"wct": __version__, "python": platform.python_version()} | {row["name"]: row["version"] for row in packages}
-    report = {"versions": found, "devices": _devices(), "models": list(_models(named or [], device))}
-    problems = [row["problem"] for row in (*packages, *report["models"]) if row.get("problem")]
-    if not any(row["state"] == "works" for row in report["models"]):
+    rows = list(_models(named or [], device))
+    problems = [row["problem"] for row in (*packages, *rows) if "problem" in row]
+    if not any(row["state"] == "works" for row in rows):
         problems.append("no model works; install wct again, or name a model folder")
-    report["problems"] = problems
+    versions = {"wct": __version__, "python": platform.python_version()}
+    versions |= {row["name"]: row["version"] for row in packages}
+    report = {"versions": versions, "devices": _devices(), "models": rows, "problems": problems}
     if as_json:
         show_json(report)
     else:
@@ -57,7 +58,8 @@ def _package(name: str, module: str) -> dict[str, str]:
         import_module(module)
         return {"name": name, "version": metadata.version(name)}
     except Exception as error:  # a broken installation raises anything
-        return {"name": name, "version": "broken", "problem": f"{name}: does not load ({one_line(error)}); install it again"}
+        problem = f"{name}: does not load ({one_line(error)}); install it again"
+        return {"name": name, "version": "broken", "problem": problem}
 
 
 def _devices() -> dict[str, str]:
@@ -82,7 +84,8 @@ def _models(named: list[str], device: str) -> Iterator[dict[str, str]]:
             card = find(name)
             missing = [part for part in card.missing() if not card.sha256(part)]
             if missing:
-                yield {"name": card.name, "state": "absent", "about": f"optional; weights go to {card.file(missing[0])}"}
+                about = f"optional; its weights go to {card.file(missing[0])}"
+                yield {"name": card.name, "state": "absent", "about": about}
             else:
                 yield {"name": card.name, "state": "works", "about": _run(name, device)}
         except WctError as error:
@@ -110,4 +113,5 @@ def _run(name: str, device: str) -> str:
 def _show(report: dict[str, Any]) -> None:
     show_table("versions", ("package", "version"), report["versions"].items())
     show_table("devices", ("device", "what"), report["devices"].items())
-    show_table("models", ("model", "state", "about"), [[row[k] for k in ("name", "state", "about")] for row in report["models"]])
+    rows = [[row["name"], row["state"], row["about"]] for row in report["models"]]
+    show_table("models", ("model", "state", "about"), rows)

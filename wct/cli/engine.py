@@ -19,7 +19,7 @@ def load(model: str | Path, device: str, encoder: str | None = None) -> Stylizer
 
 
 def load_vgg(vgg: Path | None, device: str) -> Model:
-    """The model that looks or teaches: VGG-19 with its weights in place or in the file `vgg`, or the model folder `vgg`."""
+    """The model that looks or teaches: VGG-19, its weights in place or in the file `vgg`, or the model folder `vgg`."""
     if vgg is not None and vgg.is_dir():
         return Model.load(vgg, device=choose_device(device))
     return Model.load("vgg19", device=choose_device(device), encoder=vgg)

@@ -57,8 +57,7 @@ def stylization(pairs: Pairs, vgg: VggFile = None, device: Device = "auto", as_j
     if as_json:
         show_json(found)
         return
+    measures = ("style_distance", "content_distance")
     rows: list[list[Any]] = [list(row.values()) for row in found["rows"]]
-    measures = [key for key in found["rows"][0] if key.endswith("_distance")]
-    for summary in found[measures[0]]:
-        rows.append([summary, "", "", *(found[measure][summary] for measure in measures)])
+    rows += [[name, "", "", *(found[measure][name] for measure in measures)] for name in found[measures[0]]]
     show_table(f"{found['n']} stylised pictures", list(found["rows"][0]), rows)

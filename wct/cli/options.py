@@ -31,7 +31,7 @@ EncoderFile = Annotated[
 ]
 VggFile = Annotated[
     Path | None,
-    typer.Option("--vgg", metavar="FILE|FOLDER", help="VGG-19's weights where they are not in place, or a model folder."),
+    typer.Option("--vgg", metavar="FILE|FOLDER", help="VGG-19's weights, if not in place, or another model's folder."),
 ]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist; an input never is.")]
@@ -58,7 +58,7 @@ def parse_weighted(text: str) -> WeightedPath:
         return WeightedPath(head, float(tail))
     except ValueError:
         if head == "-" or os.path.exists(head):
-            raise UsageError(f"{label(text)}: the weight {tail!r} is not a number; write it as path:2 or path:0.5") from None
+            raise UsageError(f"{label(text)}: the weight {tail!r} is not a number; write path:2 or path:0.5") from None
         return WeightedPath(text)
 
 

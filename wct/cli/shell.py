@@ -8,7 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import typer
@@ -98,10 +98,8 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 def _abandon_stdout() -> None:
     """Send what is left in stdout's buffer nowhere, for Python flushes it at exit and would complain."""
-    try:
+    with suppress(OSError, ValueError):  # where stdout is no real stream
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass  # not a real stream
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from wct.look import MODES, STYLE_SIZE, Look
 __all__ = ["stylize"]
 
 LOOK = Look()
+LEVELS = ",".join(map(str, LOOK.levels))
 
 Content = Annotated[str, typer.Argument(metavar="CONTENT", help="The photo; - reads it from standard input.")]
 Styles = Annotated[
@@ -44,12 +45,12 @@ Output = Annotated[
     ),
 ]
 Alpha = Annotated[float, typer.Option(min=0, help="Strength: 0 keeps the content, 1 gives the style in full.")]
-Levels = Annotated[str, typer.Option(metavar="K,...", help="VGG levels to transform: 5 for large shapes, 1 for colours.")]
-Strength = Annotated[str, typer.Option(metavar="K=X,...", help="Factors on alpha for single levels, such as 5=1,3=0.5.")]
+Levels = Annotated[str, typer.Option(metavar="K,...", help="VGG levels to transform: 5 large shapes … 1 colours.")]
+Strength = Annotated[str, typer.Option(metavar="K=X,...", help="Factors on alpha for some levels, such as 5=1,3=0.5.")]
 Mode = Annotated[str, typer.Option(metavar="|".join(MODES), help="One way down the decoders, or the paper's cascade.")]
 Transform = Annotated[str, typer.Option(metavar="NAME", help="How the style's statistics are imposed.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Resize the content to this short side first.")]
-StyleSize = Annotated[int, typer.Option(min=1, help="Reduce larger styles to this short side: it sets the strokes' size.")]
+StyleSize = Annotated[int, typer.Option(min=1, help="Reduce larger styles to this short side: smaller, finer strokes.")]
 Quality = Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP (100: lossless) and AVIF.")]
 Bits = Annotated[int, typer.Option(help="Bits per channel: 8, or 16 for PNG.")]
 MaxPixels = Annotated[int, typer.Option(min=0, help="Refuse pictures of more pixels; 0 for no limit.")]
@@ -60,7 +61,7 @@ def stylize(
     styles: Styles,
     output: Output = None,
     alpha: Alpha = LOOK.alpha,
-    levels: Levels = ",".join(map(str, LOOK.levels)),
+    levels: Levels = LEVELS,
     strength: Strength = "",
     mode: Mode = LOOK.mode,
     transform: Transform = LOOK.transform,

@@ -23,7 +23,7 @@ __all__ = ["train"]
 
 train = typer.Typer(name="train", help="Train a model from a recipe: its encoder, then its decoders.")
 
-RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A toml file, such as decoders/recipes/compact.toml.")]
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A toml file, as decoders/recipes/compact.toml.")]
 Data = Annotated[
     list[Path], typer.Option(metavar="PATH", help="A folder of pictures or a tar file of them; may be given again.")
 ]
@@ -146,10 +146,10 @@ def _encoder(plan: Recipe, run: Run, file: Path | None) -> Encoder:
     else:
         state = run.load("encoder")
         if state is None:
-            raise TrainingError(f"{run.folder}: holds no encoder; run wct train encoder first, or name one with --encoder")
+            raise TrainingError(f"{run.folder}: holds no encoder; run wct train encoder first, or give --encoder")
         found = Encoder(plan.spec.encoder)
         fill(found, state["module"], f"{run.folder} and the recipe")
-    return found.to(run.device, memory_format=torch.channels_last)
+    return found.to(run.device).to(memory_format=torch.channels_last)
 
 
 def _check_export(folder: Path, overwrite: bool) -> None:
@@ -169,9 +169,9 @@ def _write(plan: Recipe, run: Run, folder: Path) -> None:
     state = run.load("decoder")
     if state is None:
         raise TrainingError(f"{run.folder}: holds no decoders to export; run wct train decoders first")
-    both = nn.ModuleDict({"encoder": Encoder(plan.spec.encoder), "decoder": Decoder(plan.spec)})
-    fill(both, state["module"], f"{run.folder} and the recipe")
+    encoder, decoder = Encoder(plan.spec.encoder), Decoder(plan.spec)
+    fill(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), state["module"], f"{run.folder} and the recipe")
     training = {**plan.table.get("train", {}), "steps_done": int(state["step"])}
     card = {key: value for key, value in plan.table.items() if key != "train"}
-    export(folder, {"name": plan.spec.name, **card, "training": training}, both["encoder"], both["decoder"])
+    export(folder, {"name": plan.spec.name, **card, "training": training}, encoder, decoder)
     note(f"{folder}: written")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from wct.samples.canvas import Plane, coordinates, noise, ramp
@@ -12,7 +15,14 @@ __all__ = ["strokes"]
 
 NIGHT = ("#0b1436", "#142a6b", "#1f4f9e", "#3f83c4", "#8fbfd6", "#d8dfae", "#f3d45c", "#f6b32e")
 LAND = ("#0d1f1c", "#1e3b2c", "#33592f", "#5d7a35", "#20304f")
-STARS = ((0.24, 0.2, 0.12), (0.68, 0.14, 0.09), (0.55, 0.46, 0.17), (0.88, 0.4, 0.08), (0.12, 0.55, 0.08), (0.85, 0.68, 0.06))
+STARS = (
+    (0.24, 0.2, 0.12),
+    (0.68, 0.14, 0.09),
+    (0.55, 0.46, 0.17),
+    (0.88, 0.4, 0.08),
+    (0.12, 0.55, 0.08),
+    (0.85, 0.68, 0.06),
+)
 """(x, y, radius) of the lights."""
 
 FINER = 2
@@ -43,7 +53,7 @@ def strokes(rng: Generator, size: int) -> Plane:
     return np.asarray(image.resize((size, size), Image.Resampling.BOX), np.float64) / 255
 
 
-def _scene(rng: Generator, size: int) -> tuple[Plane, Plane, Plane]:
+def _scene(rng: Generator, size: int) -> tuple[Plane, Plane, NDArray[np.bool_]]:
     """Direction (radians), tone (0 dark … 1 light) and where there is land, each (size, size)."""
     x, y = coordinates(size)
     u = 1 + 0.25 * noise(rng, size, 0.3)
@@ -67,10 +77,11 @@ def _scene(rng: Generator, size: int) -> tuple[Plane, Plane, Plane]:
     return np.arctan2(v, u), glow, land
 
 
-def _at(field: Plane, points: Plane) -> Plane:
+def _at(field: NDArray[Any], points: Plane) -> NDArray[Any]:
     """The field (size, size) at points (n, 2) in 0..1."""
     column, row = np.clip((points * len(field)).astype(int), 0, len(field) - 1).T
-    return np.asarray(field[row, column])
+    found: NDArray[Any] = field[row, column]
+    return found
 
 
 def _paths(flow: Plane, points: Plane, step: float) -> Plane:
@@ -94,6 +105,6 @@ def _brush(rng: Generator, draw: ImageDraw.ImageDraw, paths: Plane, colours: Pla
     thickness = max(1, round(1.5 * width / BRISTLES))
     # Bristles leave the canvas a little earlier or later than their neighbours.
     ends = rng.integers(STEPS - 2, STEPS + 1, (len(paths), BRISTLES)).tolist()
-    for stroke, stroke_inks, stroke_ends in zip(lines.reshape(len(paths), BRISTLES, -1).tolist(), inks, ends, strict=True):
-        for line, ink, end in zip(stroke, stroke_inks, stroke_ends, strict=True):
+    for stroke in zip(lines.reshape(len(paths), BRISTLES, -1).tolist(), inks, ends, strict=True):
+        for line, ink, end in zip(*stroke, strict=True):
             draw.line(line[: 2 * end], fill=tuple(ink), width=thickness)
