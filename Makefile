@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 .PHONY: demo test lint bench train clean
 
 demo: $(READY)
-	$(VENV)/bin/wct demo
+	$(VENV)/bin/wct demo --overwrite
 
 test: $(READY)
 	$(VENV)/bin/python -m pytest
@@ -19,10 +19,13 @@ lint: $(READY)
 bench: $(READY)
 	$(VENV)/bin/python tests/benchmarks/run.py
 
-# The recipe of the shipped model; a run that was stopped goes on where it was.
+# The recipe of the shipped model: make train DATA="photos/ more.tar" VGG=vgg19.safetensors. A stopped run goes on.
+RECIPE ?= decoders/recipes/compact.toml
+RUN ?= runs/compact
+TRAIN = $(RECIPE) $(addprefix --data ,$(DATA)) $(if $(VGG),--vgg $(VGG)) --run $(RUN)
 train: $(READY)
-	$(VENV)/bin/wct train encoder decoders/recipes/compact.toml --resume
-	$(VENV)/bin/wct train decoders decoders/recipes/compact.toml --resume
+	$(VENV)/bin/wct train encoder $(TRAIN) $(if $(wildcard $(RUN)/encoder.pt),--resume)
+	$(VENV)/bin/wct train decoders $(TRAIN) $(if $(wildcard $(RUN)/decoder.pt),--resume)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
@@ -32,5 +35,5 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "wct needs Python 3.11 or newer with venv, named $(PYTHON); install it, or name another: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	$(VENV)/bin/python -m pip install --quiet --editable '.[dev,demo]'
 	@touch $@

@@ -14,4 +14,4 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
-pytest_plugins = ["tiny"]
+pytest_plugins = ["tiny", "shell"]

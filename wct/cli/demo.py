@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from wct.cli.options import Device, ModelName, Overwrite
+from wct.cli.options import LOOK, Alpha, Device, ModelName, Overwrite
 from wct.cli.terminal import bar, note
 from wct.errors import OutputError
 from wct.images.label import one_line
+from wct.look import Look
 
 __all__ = ["demo"]
 
@@ -19,6 +21,7 @@ Folder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="
 
 def demo(
     folder: Folder = Path("wct-demo"),
+    alpha: Alpha = LOOK.alpha,
     model: ModelName = "compact",
     device: Device = "auto",
     overwrite: Overwrite = False,
@@ -29,7 +32,9 @@ def demo(
     from wct.samples import PAINTINGS, PHOTOS, paint, photo
     from wct.sheet import sheet
 
+    look = Look(alpha=alpha)
     photos = [photo(name) for name in PHOTOS]
+    stylizer = load(model, device)
     made = {(name, style): folder / f"{name}-{style}.png" for name in PHOTOS for style in PAINTINGS}
     inputs = {name: folder / f"{name}.png" for name in (*PHOTOS, *PAINTINGS)}
     overview = folder / "sheet.png"
@@ -39,7 +44,6 @@ def demo(
         raise OutputError(f"{folder}: cannot be made ({one_line(error)}); name another folder with -o") from error
     for path in (*made.values(), *inputs.values(), overview):
         check_output(path, overwrite=overwrite)
-    stylizer = load(model, device)
     total = len(PAINTINGS) + len(made)
     with bar("demo") as tell:
         paintings, cells = [], []
@@ -48,7 +52,7 @@ def demo(
             tell(len(paintings), total, name)
         styles = [stylizer.style(painting) for painting in paintings]
         for row, content in enumerate(photos):
-            cells.append([stylizer(content, style) for style in styles])
+            cells.append([stylizer(content, style, **asdict(look)) for style in styles])
             tell(len(PAINTINGS) + (row + 1) * len(PAINTINGS), total, content.name)
         for picture in (*photos, *paintings):
             picture.save(inputs[picture.name], overwrite=overwrite)

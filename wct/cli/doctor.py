@@ -78,13 +78,13 @@ def _devices() -> dict[str, str]:
 def _models(named: list[str], device: str) -> Iterator[dict[str, str]]:
     """Per model its name, its state ("works", "absent", "broken"), and what is to say about it."""
     from wct.models import find, names
+    from wct.models.model import ENCODER
 
     for name in named or names():
         try:
             card = find(name)
-            missing = [part for part in card.missing() if not card.sha256(part)]
-            if missing:
-                about = f"optional; its weights go to {card.file(missing[0])}"
+            if ENCODER in card.missing():  # VGG-19's are for users to bring
+                about = f"optional; its encoder's weights go to {card.file(ENCODER)}"
                 yield {"name": card.name, "state": "absent", "about": about}
             else:
                 yield {"name": card.name, "state": "works", "about": _run(name, device)}

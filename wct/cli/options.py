@@ -11,8 +11,11 @@ import typer
 
 from wct.errors import UsageError
 from wct.images.label import label
+from wct.look import Look
 
 __all__ = [
+    "LOOK",
+    "Alpha",
     "AsJson",
     "Device",
     "EncoderFile",
@@ -25,6 +28,9 @@ __all__ = [
     "parse_weighted",
 ]
 
+LOOK = Look()
+"""The defaults of all options that are fields of Look."""
+
 ModelName = Annotated[str, typer.Option("--model", metavar="NAME|FOLDER", help="A shipped model or a model folder.")]
 EncoderFile = Annotated[
     str | None, typer.Option("--encoder", metavar="FILE", help="Take the encoder's weights from this safetensors file.")
@@ -33,6 +39,7 @@ VggFile = Annotated[
     Path | None,
     typer.Option("--vgg", metavar="FILE|FOLDER", help="VGG-19's weights, if not in place, or another model's folder."),
 ]
+Alpha = Annotated[float, typer.Option(help="Strength: 0 keeps the content, 1 gives the style in full.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist; an input never is.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from wct.cli.options import (
+    LOOK,
+    Alpha,
     Device,
     EncoderFile,
     ModelName,
@@ -26,7 +28,6 @@ from wct.look import MODES, STYLE_SIZE, Look
 
 __all__ = ["stylize"]
 
-LOOK = Look()
 LEVELS = ",".join(map(str, LOOK.levels))
 
 Content = Annotated[str, typer.Argument(metavar="CONTENT", help="The photo; - reads it from standard input.")]
@@ -44,7 +45,6 @@ Output = Annotated[
         "Default: <content>-stylized.png here, or - where the content is -.",
     ),
 ]
-Alpha = Annotated[float, typer.Option(min=0, help="Strength: 0 keeps the content, 1 gives the style in full.")]
 Levels = Annotated[str, typer.Option(metavar="K,...", help="VGG levels to transform: 5 large shapes … 1 colours.")]
 Strength = Annotated[str, typer.Option(metavar="K=X,...", help="Factors on alpha for some levels, such as 5=1,3=0.5.")]
 Mode = Annotated[str, typer.Option(metavar="|".join(MODES), help="One way down the decoders, or the paper's cascade.")]

@@ -41,7 +41,7 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
         table.add_column(column, overflow="fold")
     for line in lines:
         table.add_row(*line)
-    Console(width=None if sys.stdout.isatty() else WIDTH_IN_FILES).print(table, markup=False)
+    Console(width=None if sys.stdout.isatty() else WIDTH_IN_FILES, markup=False).print(table)
 
 
 def _cell(value: object) -> str:
@@ -54,9 +54,9 @@ def bar(job: str) -> Iterator[Tell]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    # Not as markup: brackets in file names are brackets.
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    shown = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with shown:
         task = shown.add_task(job, total=None)
 

@@ -12,6 +12,7 @@ import typer
 from wct.cli.options import Device, Overwrite, VggFile
 from wct.cli.terminal import note
 from wct.errors import OutputError, TrainingError
+from wct.images.label import one_line
 
 if TYPE_CHECKING:
     from wct.models.encoder import Encoder
@@ -45,8 +46,9 @@ def encoder(
     from wct.training.encoder import train_encoder
 
     plan, pictures, place = _prepare(recipe, data, run, "encoder", resume, device)
-    with _told(pictures, place):
-        train_encoder(plan, load_vgg(vgg, device).encoder, pictures, place)
+    eye = load_vgg(vgg, device)
+    with _running(pictures, place):
+        train_encoder(plan, eye.encoder, pictures, place)
 
 
 @train.command()
@@ -72,10 +74,10 @@ def decoders(
     if not plan.spec.stages:
         raise TrainingError(f"{recipe}: has no [stages], so there are no decoders to train; add them to the recipe")
     body = _encoder(plan, place, encoder)
-    with _told(pictures, place):
-        # Only where the encoder goes on learning does it need its teacher.
-        learns = any(phase.distil for phase in plan.decoder)
-        teacher = load_teacher(plan, load_vgg(vgg, device).encoder, place, pictures) if learns else None
+    # Only where the encoder goes on learning does it need its teacher.
+    eye = load_vgg(vgg, device) if any(phase.distil for phase in plan.decoder) else None
+    with _running(pictures, place):
+        teacher = load_teacher(plan, eye.encoder, place, pictures) if eye else None
         train_decoders(plan, body, teacher, pictures, place)
     if export is not None:
         _write(plan, place, export)
@@ -113,17 +115,16 @@ def _prepare(
         raise TrainingError(f"{folder}: holds a checkpoint of the {name}; go on with --resume or name another --run")
     if resume and not begun:
         raise TrainingError(f"{folder}: holds no checkpoint of the {name} to resume; leave --resume out to start")
-    pictures = PictureSet(data, plan.seed)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made ({error.strerror}); name another --run") from error
-    return plan, pictures, run
+    return plan, PictureSet(data, plan.seed), run
 
 
 @contextmanager
-def _told(pictures: PictureSet, run: Run) -> Iterator[None]:
-    """Say what training is on, and at the end what was skipped or how to go on."""
+def _running(pictures: PictureSet, run: Run) -> Iterator[None]:
+    """Make the run's folder, say what training is on, and at the end what was skipped or how to go on."""
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{run.folder}: cannot be made ({one_line(error)}); name another --run") from error
     note(f"{len(pictures)} pictures, on {run.device}, checkpoints in {run.folder}")
     try:
         yield

@@ -78,8 +78,8 @@ def find(name: str | Path) -> Card:
     folder = Path(name) if Path(name).is_dir() else shelf() / str(name)
     if not (folder / "model.toml").is_file():
         near = difflib.get_close_matches(str(name), names(), 1)
-        hint = f"did you mean {near[0]!r}" if near else f"shipped models are {', '.join(names()) or 'none'}"
-        raise ModelError(f"model {str(name)!r}: no such model or model folder; {hint}?")
+        hint = f"did you mean {near[0]!r}?" if near else f"shipped models are {', '.join(names()) or 'none'}"
+        raise ModelError(f"model {str(name)!r}: no such model or model folder; {hint}")
     table = read_toml(folder / "model.toml")
     where = str(folder / "model.toml")
     spec = parse_spec(str(table.get("name", folder.name)), table.get("encoder", {}), table.get("stages", {}), where)

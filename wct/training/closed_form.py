@@ -118,7 +118,8 @@ def start_encoder(student: Encoder, teacher: Teacher, pictures: Tensor, generato
 def start_decoder(decoder: Decoder, encoder: Encoder, pictures: Tensor, generator: torch.Generator) -> None:
     """Regress, stage by stage, the encoder's activations on the decoder's own features, in mirrored order.
 
-    Before the upsampling the target is the pooled last activation of the block below, after it the earlier ones.
+    Before the upsampling the target is the pooled last activation of the block below, after it the earlier ones, then
+    what the stage is to give.
     """
     trunk = dict(encoder.trunk(pictures))
     for level in LEVELS:
@@ -131,7 +132,7 @@ def start_decoder(decoder: Decoder, encoder: Encoder, pictures: Tensor, generato
             x = _activate(conv, x)
         if level > 1:
             x = F.interpolate(x, scale_factor=2, mode="nearest")[..., : below.shape[-2], : below.shape[-1]]
-        for conv, target in zip(stage.high[:-1], mirrored[1:], strict=False):
-            _fit(conv, x, target, generator)
+        for i, conv in enumerate(stage.high[:-1], 1):
+            _fit(conv, x, mirrored[i] if i < len(mirrored) else below, generator)
             x = _activate(conv, x)
         _fit(stage.high[-1], x, below, generator)

@@ -77,6 +77,8 @@ class EndToEnd:
             count = phase.entries[level - 1]
             if count:
                 own = features[level][done : done + count]
+                if level not in phase.through:
+                    own = own.detach()
                 entered[level] = stylised(own.detach(), phase.stylised, generator) if phase.stylised else own
                 # Only untouched features carry gradients to the encoder.
                 new = torch.cat([entered[level][: self._touched(phase, count)], own[self._touched(phase, count) :]])

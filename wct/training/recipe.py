@@ -16,7 +16,9 @@ __all__ = ["Phase", "Recipe"]
 class Phase:
     """One stretch of training with Adam: warm-up, then a cosine from `rate` down to `final * rate`.
 
-    `entries[k-1]` of the pictures of a batch enter the decoder chain at level k (decoders only).
+    `entries[k-1]` of the pictures of a batch enter the decoder chain at level k (decoders only);
+    from the levels in `through` their errors reach the encoder too. The shallow levels' small errors give steep
+    gradients, which unsettle the first convolutions and with them all features above.
     The weights of the loss: `distil` for the share of VGG's projected variance that the student misses, `stages` for
     the share of the encoder's variance that a stage misses, `pixels` for the logarithm of the squared error of the
     picture, `features` for the share missed after encoding the decoded picture again. The part `stylised` of the
@@ -31,6 +33,7 @@ class Phase:
     warmup: int = 100
     clip: float = 1.0
     entries: tuple[int, ...] = ()
+    through: tuple[int, ...] = ()
     distil: float = 0.0
     stages: float = 0.0
     pixels: float = 0.0

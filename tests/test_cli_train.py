@@ -1,0 +1,101 @@
+"""`wct train`: from pictures to a model folder that stylises, and what is refused on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from shell import Call, Result, picture
+from tiny import TINY, write_tiny
+
+from wct.models import Model
+from wct.training.loop import Run
+
+PHASE = {"steps": 2, "batch": 2, "size": 32, "rate": 1e-4}
+TRAIN = {
+    "start": 8,
+    "start_size": 48,
+    "encoder": [PHASE | {"distil": 1.0}],
+    "decoder": [PHASE | {"distil": 1.0, "stages": 1.0}],
+}
+
+
+def recipe(path: Path, **changes: Any) -> Path:
+    path.write_text(tomli_w.dumps(TINY | {"licence": "MIT", "train": TRAIN} | changes))
+    return path
+
+
+@pytest.fixture
+def train(call: Call, tmp_path: Path) -> Call:
+    """`wct train VERB recipe.toml --run run` with pictures and a small teacher."""
+    (tmp_path / "photos").mkdir()
+    for seed in range(8):
+        picture(tmp_path / "photos" / f"{seed}.png", (64, 64), seed=seed)
+    widths = [[16] * 2, [16] * 2, [24] * 4, [24] * 4, [24]]
+    write_tiny(tmp_path / "eye", encoder={"widths": widths, "ranks": []}, stages={})
+    recipe(tmp_path / "recipe.toml")
+
+    def train(verb: str, *more: object) -> Result:
+        return call("train", verb, "recipe.toml", "--data", "photos", "--run", "run", "--device", "cpu", *more)
+
+    return train
+
+
+def test_from_pictures_to_a_model_that_stylises(train: Call, call: Call, tmp_path: Path) -> None:
+    assert "holds no checkpoint" in train("encoder", "--vgg", "eye", "--resume").refused()
+    assert "holds no encoder" in train("decoders", "--vgg", "eye").refused()
+    first = train("encoder", "--vgg", "eye")
+    assert (first.status, first.out) == (0, b""), first
+    assert first.err.startswith("8 pictures, on cpu, checkpoints in run\n")
+    assert "--resume" in train("encoder", "--vgg", "eye").refused()
+    assert train("encoder", "--vgg", "eye", "--resume").status == 0
+    assert "holds no decoders" in call("train", "export", "recipe.toml", "--run", "run", "-o", "mine").refused()
+    second = train("decoders", "--vgg", "eye", "--export", "mine")
+    assert second.status == 0 and second.err.endswith("mine: written\n"), second
+    card = Model.load(tmp_path / "mine").card
+    assert (card.table["licence"], card.table["training"]["steps_done"]) == ("MIT", 2)
+    assert "holds a model already" in call("train", "export", "recipe.toml", "--run", "run", "-o", "mine").refused()
+    assert call("train", "export", "recipe.toml", "--run", "run", "-o", "mine", "--overwrite").status == 0
+    assert call("stylize", "photos/0.png", "photos/1.png", "-o", "out.png", "--model", "mine").status == 0
+
+
+def test_decoders_take_another_encoder(train: Call, tmp_path: Path) -> None:
+    recipe(tmp_path / "recipe.toml", train=TRAIN | {"decoder": [PHASE | {"stages": 1.0}]})
+    write_tiny(tmp_path / "tiny")
+    found = train("decoders", "--encoder", "tiny/encoder.safetensors")
+    assert found.status == 0, found
+
+
+def test_an_interruption_says_how_to_go_on(train: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wct.training.encoder.train_encoder", interrupted)
+    found = train("encoder", "--vgg", "eye")
+    assert found.status == 130
+    assert found.err.splitlines()[-1] == "error: interrupted: --resume goes on from the last checkpoint in run"
+
+
+def test_what_is_missing_or_wrong_is_one_line(train: Call, call: Call, tmp_path: Path) -> None:
+    assert "vgg19" in train("encoder").refused()
+    assert "gone" in train("encoder", "--vgg", "eye", "--data", "gone").refused()
+    (tmp_path / "empty").mkdir()
+    base = ["--run", "run", "--vgg", "eye"]
+    assert "no pictures" in call("train", "encoder", "recipe.toml", "--data", "empty", *base).refused()
+    assert "--data" in call("train", "encoder", "recipe.toml", *base).refused()
+    assert "gone.toml" in call("train", "encoder", "gone.toml", "--data", "photos", *base).refused()
+    recipe(tmp_path / "flat.toml", stages={})
+    assert "[stages]" in call("train", "decoders", "flat.toml", "--data", "photos", *base).refused()
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").touch()
+    assert "run: cannot be made" in train("encoder", "--vgg", "eye").refused()
+
+
+def test_a_run_of_another_recipe_is_refused(train: Call, call: Call, tmp_path: Path) -> None:
+    assert train("encoder", "--vgg", "eye").status == 0
+    recipe(tmp_path / "other.toml", encoder=TINY["encoder"] | {"ranks": [2, 2, 2, 2, 2]})
+    found = call("train", "decoders", "other.toml", "--data", "photos", "--run", "run", "--vgg", "eye")
+    assert "weights of another model" in found.refused()
+    assert Run(tmp_path / "run", Model.load(tmp_path / "eye").device).load("decoder") is None
