@@ -8,7 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wct.models.encoder import convolve, halved
+from wct.models.encoder import convolve, halved, pad_reflect
 from wct.models.spec import LEVELS, ModelSpec
 
 __all__ = ["Decoder", "Stage"]
@@ -31,11 +31,13 @@ class Stage(nn.Module):
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """(N, C_k, h, w) to (N, C_{k-1}, *size), `size` being 2h or 2h-1 by 2w or 2w-1."""
         for conv in self.low:
-            x = F.relu(convolve(conv, x))
+            x = pad_reflect(x)
+            x = F.relu(conv(x), inplace=True)
         if self.level > 1:
             x = F.interpolate(x, scale_factor=2, mode="nearest")[..., : size[0], : size[1]]
         for conv in self.high[:-1]:
-            x = F.relu(convolve(conv, x))
+            x = pad_reflect(x)
+            x = F.relu(conv(x), inplace=True)
         return convolve(self.high[-1], x)
 
 

@@ -67,7 +67,9 @@ class Encoder(nn.Module):
                 # Departure: the paper's pooling drops an odd last row; rounding up keeps it, so that
                 # every size from 1x1 passes and the decoder can return exactly the input's size.
                 x = F.max_pool2d(x, 2, ceil_mode=True)
-            x = F.relu(convolve(conv, x))
+            # In two steps and in place: at full resolution every copy less counts.
+            x = pad_reflect(x)
+            x = F.relu(conv(x), inplace=True)
             yield name, x
             if name == f"{deepest}_1":
                 return
@@ -79,6 +81,7 @@ class Encoder(nn.Module):
         for name, y in self.trunk(x, max(wanted)):
             if name.endswith("_1") and (level := int(name[0])) in wanted:
                 features[level] = self.head(y, level)
+            del y  # or it would be kept through the next convolution
         return features
 
 

@@ -24,12 +24,14 @@ def export(folder: Path, table: Mapping[str, Any], encoder: Encoder, decoder: De
 
     Raises ModelError where a weight has no finite float16, OutputError where the folder cannot be written.
     """
+    weights = {ENCODER: _halves(encoder, ENCODER)}
+    if decoder is not None:
+        weights[DECODER] = _halves(decoder, DECODER)
+    _make(folder)
     hashes = {}
-    for part, module in ((ENCODER, encoder), (DECODER, decoder)):
-        if module is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            save_tensors(_halves(module, part), folder / part)
-            hashes[part.removesuffix(".safetensors")] = sha256(folder / part)
+    for part, tensors in weights.items():
+        save_tensors(tensors, folder / part)
+        hashes[part.removesuffix(".safetensors")] = sha256(folder / part)
     write_card(folder, {**table, "sha256": hashes})
 
 
@@ -43,9 +45,16 @@ def write_card(folder: Path, table: Mapping[str, Any]) -> None:
         ) from error
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
+
+
 def _halves(module: nn.Module, part: str) -> dict[str, torch.Tensor]:
     halves = {name: tensor.half() for name, tensor in module.state_dict().items()}
     for name, tensor in halves.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise ModelError(f"{part}: {name} does not fit float16; train with a smaller learning rate")
+            raise ModelError(f"{part}: {name} does not fit float16; train further, or anew from other pictures")
     return halves

@@ -75,7 +75,7 @@ class Card:
 
 def find(name: str | Path) -> Card:
     """The card of a shipped model by name, or of any model folder by path; ModelError where there is none."""
-    folder = Path(name) if Path(name).is_dir() else shelf() / str(name)
+    folder = shelf() / name if str(name) in names() else Path(name)
     if not (folder / "model.toml").is_file():
         near = difflib.get_close_matches(str(name), names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"shipped models are {', '.join(names()) or 'none'}"
@@ -124,7 +124,8 @@ class Model:
         file = Path(encoder) if encoder is not None else card.file(ENCODER)
         if not file.is_file():
             raise ModelError(
-                f"model {card.name!r}: no encoder weights at {file}; put a safetensors file of them there, or name one"
+                f"model {card.name!r}: no encoder weights at {file}; "
+                "put a safetensors file of them there, or name one with --encoder or --vgg"
             )
         body = load_encoder(card.spec.encoder, file, None if encoder is not None else card.sha256(ENCODER))
         chain = None

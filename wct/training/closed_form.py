@@ -87,7 +87,9 @@ def _fit(conv: nn.Conv2d, x: Tensor, target: Tensor, generator: torch.Generator)
 def _activate(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """ReLU of the convolution, whose channels are first rescaled to unit second moment after it."""
     y = F.relu(convolve(conv, x))
-    rms = y.float().square().mean((0, 2, 3)).sqrt().clamp_min(1e-6)
+    rms = y.float().square().mean((0, 2, 3)).sqrt()
+    # A channel that hardly ever fires is left small: scaled up it would be noise with huge weights.
+    rms = rms.clamp_min(1e-3 * float(rms.max()) + 1e-12)
     conv.weight /= rms[:, None, None, None]
     assert conv.bias is not None
     conv.bias /= rms
