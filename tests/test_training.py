@@ -20,7 +20,7 @@ from wct.models.encoder import Encoder
 from wct.models.spec import LEVELS, EncoderSpec, parse_spec
 from wct.training import loop
 from wct.training.closed_form import leading_channels, ridge, start_decoder
-from wct.training.decoders import stylised, train_decoders
+from wct.training.decoders import groups, stylised, train_decoders
 from wct.training.encoder import distillation, fresh_encoder, load_teacher, train_encoder
 from wct.training.loop import Run, train
 from wct.training.pictures import PictureSet
@@ -141,12 +141,23 @@ def test_closed_form_starts_far_ahead_of_random_weights(folder: Path, vgg: Encod
     assert float((again - pictures).square().mean() / pictures.var()) < 0.5
 
 
-def test_stylised_features_have_the_next_pictures_mean() -> None:
-    features = torch.randn(4, 5, 12, 12) * torch.tensor([1.0, 2.0, 3.0, 4.0])[:, None, None, None] + 3
-    generator = torch.Generator().manual_seed(0)
-    result = stylised(features, 0.5, generator)
-    torch.testing.assert_close(result[2:], features[2:], rtol=0, atol=0)
-    assert not torch.allclose(result[0], features[0])
+def test_stylised_features_move_towards_the_next_pictures_mean() -> None:
+    features = torch.randn(4, 5, 12, 12) * torch.tensor([1.0, 2.0, 3.0, 4.0])[:, None, None, None]
+    features += torch.arange(4.0)[:, None, None, None]
+    result = stylised(features, 2, torch.Generator().manual_seed(0))
+    assert len(result) == 2
+    for i, moved in enumerate(result):
+        before, after, aim = (x.mean((1, 2)) for x in (features[i], moved, features[i + 1]))
+        assert float((after - aim).norm()) < float((before - aim).norm())
+
+
+def test_groups_share_out_the_batch_deepest_first() -> None:
+    phase = Phase(steps=1, batch=8, size=32, rate=1.0, entries=(1, 0, 2, 2, 3), stylised=0.5)
+    found = groups(phase)
+    assert [group.level for group in found] == [5, 4, 3, 1]
+    assert [i for group in found for i in range(group.start, group.stop)] == list(range(8))
+    assert [group.touched for group in found] == [2, 1, 1, 0]
+    assert [list(group.natural) for group in found] == [[2], [4], [6], [7]]
 
 
 PHASE = Phase(steps=4, batch=4, size=32, rate=1e-3, warmup=1, distil=1.0)

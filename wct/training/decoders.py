@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -43,14 +45,39 @@ def missed(made: Tensor, target: Tensor) -> Tensor:
     return (made - target).square().mean() / target.var((0, 2, 3)).mean().clamp_min(1e-6)
 
 
-def stylised(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """The first `share` of the pictures coloured with the statistics of the next ones, at random strength."""
-    result = list(features)
-    for i in range(min(round(share * len(features)), len(features) - 1)):
-        content, style = (Gaussian.of(features[j].float()) for j in (i, i + 1))
+@dataclass(frozen=True)
+class Group:
+    """Pictures start … stop - 1 of a batch, which enter the chain at `level`; the first `touched` ones stylised."""
+
+    level: int
+    start: int
+    touched: int
+    stop: int
+
+    @property
+    def natural(self) -> range:
+        """The pictures that enter with their own features; at least one."""
+        return range(self.start + self.touched, self.stop)
+
+
+def groups(phase: Phase) -> list[Group]:
+    """How a batch is shared out among the levels, deepest first."""
+    found, start = [], 0
+    for level in reversed(LEVELS):
+        if count := phase.entries[level - 1]:
+            found.append(Group(level, start, min(round(phase.stylised * count), count - 1), start + count))
+            start += count
+    return found
+
+
+def stylised(features: Tensor, count: int, generator: torch.Generator) -> list[Tensor]:
+    """The first `count` pictures' features coloured with the statistics of the next ones, at random strength."""
+    result = []
+    for content, style in islice(pairwise(features), count):
+        towards = transform("wct")(Gaussian.of(content.float()), Gaussian.of(style.float()))
         alpha = float(torch.rand((), generator=generator)) ** 0.5
-        result[i] = transform("wct")(content, style).toward_identity(alpha)(features[i].float()).to(features)
-    return torch.stack(result)
+        result.append(towards.toward_identity(alpha)(content))
+    return result
 
 
 class EndToEnd:
@@ -68,67 +95,51 @@ class EndToEnd:
         self.seed = seed
 
     def __call__(self, phase: Phase, features: Mapping[int, Tensor], pictures: Tensor, step: int) -> dict[str, Tensor]:
+        """The weighted parts of the loss for a batch (N, 3, S, S) and its features of all levels."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        size = (pictures.shape[-2], pictures.shape[-1])
+        shared = {group.level: group for group in groups(phase)}
         parts: dict[str, Tensor] = {}
-        entered: dict[int, Tensor] = {}
-        x, done = None, 0
-        for level in reversed(LEVELS):
-            count = phase.entries[level - 1]
-            if count:
-                own = features[level][done : done + count]
-                if level not in phase.through:
-                    own = own.detach()
-                entered[level] = stylised(own.detach(), phase.stylised, generator) if phase.stylised else own
-                # Only untouched features carry gradients to the encoder.
-                new = torch.cat([entered[level][: self._touched(phase, count)], own[self._touched(phase, count) :]])
-                x = new if x is None else torch.cat([x, new.to(x)])
-                done += count
-            if x is None:
-                continue
-            x = self.decoder.step(x, level, size)
-            if level > 1 and phase.stages and (natural := self._natural(phase, level)):
-                at = torch.tensor(natural, device=x.device)
-                parts[f"stage{level}"] = phase.stages * missed(x[at], features[level - 1].detach()[at])
-        assert x is not None
-        return parts | self._pixels(phase, x, pictures) | self._cycle(phase, x, entered)
+        entered: dict[Group, Tensor] = {}
+        x = pictures[:0]
+        for level in range(max(shared), 0, -1):
+            if group := shared.get(level):
+                new = entered[group] = self._enter(phase, group, features[level], generator)
+                x = torch.cat([x, new.to(x)]) if len(x) else new
+            x = self.decoder.step(x, level, (pictures.shape[-2], pictures.shape[-1]))
+            if level > 1 and phase.stages:
+                natural = torch.tensor([i for group in entered for i in group.natural], device=x.device)
+                below = features[level - 1].detach()
+                parts[f"stage{level}"] = phase.stages * missed(x[natural], below[natural])
+        if phase.pixels:
+            parts |= {f"pixels{g.level}": phase.pixels * _log_error(x, pictures, g.natural) for g in entered}
+        return parts | self._cycle(phase, x, entered)
 
     @staticmethod
-    def _touched(phase: Phase, count: int) -> int:
-        return min(round(phase.stylised * count), count - 1)
+    def _enter(phase: Phase, group: Group, features: Tensor, generator: torch.Generator) -> Tensor:
+        """The group's features, the first ones stylised; gradients to the encoder only as `phase.through` says."""
+        own = features[group.start : group.stop]
+        if group.level not in phase.through:
+            own = own.detach()
+        return torch.stack([*stylised(own.detach(), group.touched, generator), *own[group.touched :]])
 
-    def _natural(self, phase: Phase, lowest: int) -> list[int]:
-        """Indices of the pictures that entered at `lowest` or deeper with untouched features."""
-        natural, done = [], 0
-        for level in range(5, lowest - 1, -1):
-            count = phase.entries[level - 1]
-            natural += list(range(done + (self._touched(phase, count) if count else 0), done + count))
-            done += count
-        return natural
-
-    def _pixels(self, phase: Phase, made: Tensor, pictures: Tensor) -> dict[str, Tensor]:
-        parts, done = {}, 0
-        for level in reversed(LEVELS):
-            count = phase.entries[level - 1]
-            if count and phase.pixels:
-                group = slice(done + self._touched(phase, count), done + count)
-                error = (made[group].float() - pictures[group]).square().mean((1, 2, 3))
-                parts[f"pixels{level}"] = phase.pixels * (error + PIXEL_FLOOR).log().mean()
-            done += count
-        return parts
-
-    def _cycle(self, phase: Phase, made: Tensor, entered: Mapping[int, Tensor]) -> dict[str, Tensor]:
+    def _cycle(self, phase: Phase, made: Tensor, entered: Mapping[Group, Tensor]) -> dict[str, Tensor]:
         """Decoded pictures encoded again (by an encoder that does not learn from it) against what entered the chain."""
         if not phase.features:
             return {}
         fixed = {name: p.detach() for name, p in self.encoder.named_parameters()}
-        again: dict[int, Tensor] = functional_call(self.encoder, fixed, (made, tuple(entered)))
-        parts, done = {}, 0
-        for level, features in entered.items():
-            count = len(features)
-            parts[f"features{level}"] = phase.features * missed(again[level][done : done + count], features.detach())
-            done += count
-        return parts
+        levels = tuple(group.level for group in entered)
+        again: dict[int, Tensor] = functional_call(self.encoder, fixed, (made, levels))
+        return {
+            f"features{g.level}": phase.features * missed(again[g.level][g.start : g.stop], features.detach())
+            for g, features in entered.items()
+        }
+
+
+def _log_error(made: Tensor, pictures: Tensor, which: range) -> Tensor:
+    """Mean logarithm of the squared errors of some pictures."""
+    some = slice(which.start, which.stop)
+    error = (made[some].float() - pictures[some]).square().mean((1, 2, 3))
+    return (error + PIXEL_FLOOR).log().mean()
 
 
 def train_decoders(
