@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import tomli_w
+import torch
 from shell import Call, Result, picture
 from tiny import TINY, write_tiny
 
@@ -59,6 +60,25 @@ def test_from_pictures_to_a_model_that_stylises(train: Call, call: Call, tmp_pat
     assert "holds a model already" in call("train", "export", "recipe.toml", "--run", "run", "-o", "mine").refused()
     assert call("train", "export", "recipe.toml", "--run", "run", "-o", "mine", "--overwrite").status == 0
     assert call("stylize", "photos/0.png", "photos/1.png", "-o", "out.png", "--model", "mine").status == 0
+
+
+def test_a_model_trains_further_from_its_folder(train: Call, call: Call, tmp_path: Path) -> None:
+    assert train("encoder", "--vgg", "eye").status == 0
+    assert train("decoders", "--vgg", "eye", "--export", "mine").status == 0
+    tail = ("--data", "photos", "--run", "more", "--device", "cpu", "--vgg", "eye")
+    gentle = TRAIN | {"decoder": [PHASE | {"rate": 1e-9, "distil": 1.0, "stages": 1.0}]}
+    recipe(tmp_path / "gentle.toml", train=gentle)
+    done = call("train", "decoders", "gentle.toml", *tail, "--start", "mine", "--export", "further")
+    assert done.status == 0, done
+    before, after = (Model.load(tmp_path / name) for name in ("mine", "further"))
+    for part in ("encoder", "decoder"):
+        old, new = (getattr(model, part).state_dict() for model in (before, after))
+        assert all(torch.allclose(old[name], new[name], atol=1e-4) for name in old)
+    assert (tmp_path / "mine/bases.safetensors").read_bytes() == (tmp_path / "further/bases.safetensors").read_bytes()
+    other = {"widths": [[4, 4], [6, 6], [8] * 4, [8] * 4, [12]], "ranks": [4, 6, 8, 8, 8]}
+    recipe(tmp_path / "other.toml", encoder=other)
+    tail = ("--data", "photos", "--run", "new", "--vgg", "eye", "--start", "mine")
+    assert "another architecture" in call("train", "decoders", "other.toml", *tail).refused()
 
 
 def test_decoders_take_another_encoder(train: Call, tmp_path: Path) -> None:

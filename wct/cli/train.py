@@ -15,12 +15,17 @@ from wct.errors import OutputError, TrainingError
 from wct.images.label import one_line
 
 if TYPE_CHECKING:
+    from wct.models.decoder import Decoder
     from wct.models.encoder import Encoder
     from wct.training.loop import Run
     from wct.training.pictures import PictureSet
     from wct.training.recipe import Recipe
 
 __all__ = ["train"]
+
+BASES = "bases"
+BASES_FILE = "bases.safetensors"
+"""The principal components a model was distilled to: what training it further needs and nothing else does."""
 
 train = typer.Typer(name="train", help="Train a model from a recipe: its encoder, then its decoders.")
 
@@ -32,6 +37,10 @@ RunFolder = Annotated[Path, typer.Option("--run", metavar="FOLDER", help="Where 
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")]
 EncoderWeights = Annotated[
     Path | None, typer.Option("--encoder", metavar="FILE", help="Encoder weights to use instead of the run's own.")
+]
+Start = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Start from this model's encoder and decoders, to train it further."),
 ]
 Export = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the model folder when training is done.")]
 ModelFolder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder to write.")]
@@ -58,6 +67,7 @@ def decoders(
     run: RunFolder,
     vgg: VggFile = None,
     encoder: EncoderWeights = None,
+    start: Start = None,
     resume: Resume = False,
     device: Device = "auto",
     export: Export = None,
@@ -73,12 +83,15 @@ def decoders(
     plan, pictures, place = _prepare(recipe, data, run, "decoder", resume, device)
     if not plan.spec.stages:
         raise TrainingError(f"{recipe}: has no [stages], so there are no decoders to train; add them to the recipe")
-    body = _encoder(plan, place, encoder)
+    if start is not None:
+        body, chain = _started(plan, place, start)
+    else:
+        body, chain = _encoder(plan, place, encoder), None
     # Only where the encoder goes on learning does it need its teacher.
     eye = load_vgg(vgg, device) if any(phase.distil for phase in plan.decoder) else None
     with _running(pictures, place):
         teacher = load_teacher(plan, eye.encoder, place, pictures) if eye else None
-        train_decoders(plan, body, teacher, pictures, place)
+        train_decoders(plan, body, teacher, pictures, place, chain)
     if export is not None:
         _write(plan, place, export)
 
@@ -153,6 +166,22 @@ def _encoder(plan: Recipe, run: Run, file: Path | None) -> Encoder:
     return found.to(run.device).to(memory_format=torch.channels_last)
 
 
+def _started(plan: Recipe, run: Run, folder: Path) -> tuple[Encoder, Decoder]:
+    """Encoder and decoders of the model in `folder`; the bases it was distilled to become the run's."""
+    from wct.models import Model
+    from wct.models.weights import load_tensors
+
+    model = Model.load(folder, device=run.device)
+    if (model.card.spec.encoder, model.card.spec.stages) != (plan.spec.encoder, plan.spec.stages):
+        raise TrainingError(
+            f"{folder}: is of another architecture than the recipe; start from one with the same widths"
+        )
+    if run.load(BASES) is None:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        run.save(BASES, load_tensors(folder / BASES_FILE))
+    return model.encoder, model.decoder
+
+
 def _check_export(folder: Path, overwrite: bool) -> None:
     if (folder / "model.toml").exists() and not overwrite:
         raise OutputError(f"{folder}: holds a model already; choose another folder or allow --overwrite")
@@ -165,7 +194,7 @@ def _write(plan: Recipe, run: Run, folder: Path) -> None:
     from wct.models.decoder import Decoder
     from wct.models.encoder import Encoder
     from wct.models.export import export
-    from wct.models.weights import fill
+    from wct.models.weights import fill, save_tensors
 
     state = run.load("decoder")
     if state is None:
@@ -175,4 +204,7 @@ def _write(plan: Recipe, run: Run, folder: Path) -> None:
     training = {**plan.table.get("train", {}), "steps_done": int(state["step"])}
     card = {key: value for key, value in plan.table.items() if key != "train"}
     export(folder, {"name": plan.spec.name, **card, "training": training}, encoder, decoder)
+    bases = run.load(BASES)
+    if bases is not None:
+        save_tensors({name: tensor.half() for name, tensor in bases.items()}, folder / BASES_FILE)
     note(f"{folder}: written")

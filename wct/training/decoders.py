@@ -142,20 +142,33 @@ def _log_error(made: Tensor, pictures: Tensor, which: range) -> Tensor:
     return (error + PIXEL_FLOOR).log().mean()
 
 
-def train_decoders(
-    recipe: Recipe, encoder: Encoder, teacher: Teacher | None, data: PictureSet, run: Run
-) -> nn.ModuleDict:
-    """Train the chain for `encoder` through the recipe's decoder phases; resumes the run's checkpoint if there is one.
-
-    In phases with `distil` the encoder learns along: it keeps to its teacher and is moved by the pixels too. Returns
-    {"encoder", "decoder"}.
-    """
+def fresh_decoder(recipe: Recipe, encoder: Encoder, data: PictureSet, run: Run) -> Decoder:
+    """A chain at its closed-form start; left as it comes where the run's checkpoint will replace it anyway."""
     torch.manual_seed(recipe.seed)
     decoder = placed(Decoder(recipe.spec), run.device)
     if run.load("decoder") is None:
         pictures = data.batch(0, recipe.start, recipe.start_size)[0].to(run.device)
         with autocast(run.device, recipe.precision):
             start_decoder(decoder, encoder, pictures, torch.Generator().manual_seed(recipe.seed))
+    return decoder
+
+
+def train_decoders(
+    recipe: Recipe,
+    encoder: Encoder,
+    teacher: Teacher | None,
+    data: PictureSet,
+    run: Run,
+    decoder: Decoder | None = None,
+) -> nn.ModuleDict:
+    """Train the chain for `encoder` through the recipe's decoder phases; resumes the run's checkpoint if there is one.
+
+    It starts as `decoder`, or where that is None in closed form. In phases with `distil` the encoder learns along: it
+    keeps to its teacher and is moved by the pixels too. Returns {"encoder", "decoder"}.
+    """
+    if decoder is None:
+        decoder = fresh_decoder(recipe, encoder, data, run)
+    decoder.requires_grad_(True)
     encoder.requires_grad_(any(phase.distil for phase in recipe.decoder))
     end_to_end = EndToEnd(encoder, decoder, recipe.seed)
 
