@@ -164,6 +164,13 @@ def test_a_style_of_another_model_is_refused(stylizer: Stylizer) -> None:
     other = wct.Style(style.parts, style.weights, ("wave.jpg",), "0" * 64)
     with pytest.raises(ModelError, match=r"wave\.jpg: made by another model"):
         stylizer(noise(8, 8), other)
+    with pytest.raises(ModelError, match="different models"):
+        stylizer.style(style, other)
+
+
+def test_no_style_is_refused(stylizer: Stylizer) -> None:
+    with pytest.raises(UsageError, match="no style given"):
+        stylizer.style()
 
 
 def test_non_finite_features_name_level_and_stage(stylizer: Stylizer) -> None:

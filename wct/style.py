@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from wct.errors import ModelError, UsageError
 from wct.gaussian import AffineMap, Gaussian, mix, normalised
 from wct.transforms import Transform
 
@@ -32,8 +33,15 @@ class Style:
         """Several styles as one; weights of any scale, equal where None. Weight 0 leaves a style out.
 
         Raises:
-            UsageError: a weight is negative or not finite, all are zero, or there is not one for each style.
+            UsageError: there is no style, a weight is negative or not finite, all are zero, or there is not one
+                for each style.
+            ModelError: the styles were made by different models.
         """
+        if not styles:
+            raise UsageError("no style given; needs at least one picture or style")
+        if len({style.fingerprint for style in styles}) > 1:
+            made = ", ".join(name for style in styles for name in style.names)
+            raise ModelError(f"styles {made}: made by different models; make them again with one")
         shares = normalised([1.0] * len(styles) if weights is None else weights, len(styles))
         rows = [
             (part, share * weight, name)

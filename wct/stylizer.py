@@ -90,6 +90,7 @@ class Stylizer:
             ModelError: the style was made by another model.
             NumericsError: features are not finite; the message names the level and the stage.
         """
+        chosen = Look(**look)
         picture = read(content)
         picture = picture if size is None else picture.resized(size)
         style = style if isinstance(style, Style) else self.style(style)
@@ -97,7 +98,6 @@ class Stylizer:
             raise ModelError(
                 f"style {', '.join(style.names)}: made by another model; make it again with {self.model.card.name!r}"
             )
-        chosen = Look(**look)
         steps = count(1)
 
         def tell(what: str) -> None:
