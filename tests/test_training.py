@@ -19,7 +19,7 @@ from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
 from wct.models.spec import LEVELS, EncoderSpec, parse_spec
 from wct.training import loop
-from wct.training.closed_form import leading_channels, ridge, start_decoder
+from wct.training.closed_form import finish_decoder, leading_channels, ridge, start_decoder
 from wct.training.decoders import groups, stylised, train_decoders
 from wct.training.encoder import distillation, fresh_encoder, load_teacher, train_encoder
 from wct.training.loop import Run, train
@@ -137,7 +137,13 @@ def test_closed_form_starts_far_ahead_of_random_weights(folder: Path, vgg: Encod
         assert all(started[level] < 0.5 * random[level] for level in (1, 2, 3, 4))
         decoder = Decoder(SPEC)
         start_decoder(decoder, encoder, pictures, torch.Generator().manual_seed(0))
-        again = decoder(encoder(pictures, (1,))[1], 1, (48, 48))
+        features = encoder(pictures, (1,))[1]
+        again = decoder(features, 1, (48, 48))
+        decoder.stages[0].high[-1].weight += 0.02
+        spoilt = decoder(features, 1, (48, 48))
+        finish_decoder(decoder, encoder, pictures, torch.Generator().manual_seed(1))
+        finished = decoder(features, 1, (48, 48))
+        assert (finished - pictures).square().mean() < 0.9 * (spoilt - pictures).square().mean()
     assert float((again - pictures).square().mean() / pictures.var()) < 0.5
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -23,7 +24,8 @@ def sheet(
 ) -> Picture:
     """A grid of `cells[row][column]`, headed by the pictures `rows` on the left and `columns` at the top.
 
-    Every picture is fitted, whole, into a square of `tile` pixels; the names of `rows` and `columns` are the labels.
+    Every picture is fitted, whole, into a square of `tile` pixels; the labels are the names of `rows` and `columns`,
+    without folder and extension where they are paths.
     Transparent parts show the sheet.
 
     Raises:
@@ -33,9 +35,9 @@ def sheet(
         found = f"{len(rows)} rows, {len(columns)} columns and {sum(map(len, cells))} cells"
         raise UsageError(f"sheet: found {found}; needs at least one of each and a cell for each pair")
     font = ImageFont.load_default(max(10, tile // 14))
-    strips = [_strip([None, *columns], [picture.name for picture in columns], tile, font)]
+    strips = [_strip([None, *columns], [_label(picture) for picture in columns], tile, font)]
     for head, pictures in zip(rows, cells, strict=True):
-        strips.append(_strip([head, *pictures], [head.name], tile, font))
+        strips.append(_strip([head, *pictures], [_label(head)], tile, font))
     canvas = Image.new("RGB", (strips[0].width, GAP + sum(strip.height for strip in strips)), PAPER)
     top = GAP
     for strip in strips:
@@ -74,3 +76,7 @@ def _shortened(text: str, font: Font, width: int) -> str:
     while text and font.getlength(f"{text}…") > width:
         text = text[:-1]
     return f"{text}…"
+
+
+def _label(picture: Picture) -> str:
+    return Path(picture.name).stem

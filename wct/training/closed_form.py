@@ -15,7 +15,7 @@ from wct.models.encoder import Encoder, convolve, pad_reflect
 from wct.models.spec import LEVELS
 from wct.training.teacher import Teacher
 
-__all__ = ["start_decoder", "start_encoder"]
+__all__ = ["finish_decoder", "start_decoder", "start_encoder"]
 
 SAMPLES_PER_UNKNOWN = 12
 RIDGE = 1e-4
@@ -44,12 +44,12 @@ class Sampler:
         return torch.cat(rows).double()
 
 
-def ridge(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def ridge(x: Tensor, y: Tensor, relative: float = RIDGE) -> tuple[Tensor, Tensor]:
     """Weights (m, d) and bias (m,) of the ridge regression of y (n, m) on x (n, d)."""
     mx, my = x.mean(0), y.mean(0)
     x = x - mx
     normal = x.T @ x
-    normal.diagonal().add_(RIDGE * normal.diagonal().mean() + 1e-12)
+    normal.diagonal().add_(relative * normal.diagonal().mean() + 1e-12)
     weight = torch.linalg.solve(normal, x.T @ (y - my), left=True).T
     return weight, my - weight @ mx
 
@@ -138,3 +138,17 @@ def start_decoder(decoder: Decoder, encoder: Encoder, pictures: Tensor, generato
             _fit(conv, x, mirrored[i] if i < len(mirrored) else below, generator)
             x = _activate(conv, x)
         _fit(stage.high[-1], x, below, generator)
+
+
+@torch.no_grad()
+def finish_decoder(decoder: Decoder, encoder: Encoder, pictures: Tensor, generator: torch.Generator) -> None:
+    """Solve the chain's last, linear convolution for pictures (N, 3, H, W) from relu1_1, in full precision.
+
+    Measured on the compact model: half a dB more at relu1_1, less than 0.1 dB either way at the other levels.
+    """
+    *hidden, last = decoder.stages[0].high
+    x = torch.cat([encoder(some, (1,))[1] for some in torch.split(pictures, 8)])
+    for conv in hidden:
+        x = F.relu(convolve(conv, x))
+    sampler = Sampler(x, 200 * last.in_channels * 9, generator)
+    _set(last, *ridge(sampler.patches(x), sampler.values(pictures), relative=1e-7))

@@ -15,7 +15,7 @@ from wct.gaussian import Gaussian
 from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
 from wct.models.spec import LEVELS
-from wct.training.closed_form import start_decoder
+from wct.training.closed_form import finish_decoder, start_decoder
 from wct.training.encoder import distillation
 from wct.training.loop import Run, autocast, train
 from wct.training.pictures import PictureSet
@@ -188,4 +188,13 @@ def train_decoders(
 
     both = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
     train(run, "decoder", both, recipe.decoder, data, loss)
+    _finish(recipe, both, data, run)
     return both
+
+
+def _finish(recipe: Recipe, both: nn.ModuleDict, data: PictureSet, run: Run) -> None:
+    """Solve the last convolution in closed form, also in the checkpoint."""
+    pictures = data.batch(0, recipe.start, recipe.start_size)[0].to(run.device)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    finish_decoder(both["decoder"], both["encoder"], pictures, generator)  # type: ignore[arg-type]
+    run.save("decoder", {**(run.load("decoder") or {}), "module": both.state_dict()})
