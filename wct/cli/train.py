@@ -123,7 +123,7 @@ def _prepare(
     from wct.training.pictures import PictureSet
 
     plan, run = _read(recipe), _run(folder, device)
-    begun = run.load(name) is not None
+    begun = run.has(name)
     if begun and not resume:
         raise TrainingError(f"{folder}: holds a checkpoint of the {name}; go on with --resume or name another --run")
     if resume and not begun:
@@ -149,8 +149,7 @@ def _running(pictures: PictureSet, run: Run) -> Iterator[None]:
 
 def _encoder(plan: Recipe, run: Run, file: Path | None) -> Encoder:
     """The encoder to train decoders for: from `file`, else the one that the run has trained."""
-    import torch
-
+    from wct.devices import placed
     from wct.models.encoder import Encoder
     from wct.models.model import load_encoder
     from wct.models.weights import fill
@@ -163,7 +162,7 @@ def _encoder(plan: Recipe, run: Run, file: Path | None) -> Encoder:
             raise TrainingError(f"{run.folder}: holds no encoder; run wct train encoder first, or give --encoder")
         found = Encoder(plan.spec.encoder)
         fill(found, state["module"], f"{run.folder} and the recipe")
-    return found.to(run.device).to(memory_format=torch.channels_last)
+    return placed(found, run.device)
 
 
 def _started(plan: Recipe, run: Run, folder: Path) -> tuple[Encoder, Decoder]:
@@ -176,7 +175,7 @@ def _started(plan: Recipe, run: Run, folder: Path) -> tuple[Encoder, Decoder]:
         raise TrainingError(
             f"{folder}: is of another architecture than the recipe; start from one with the same widths"
         )
-    if run.load(BASES) is None:
+    if not run.has(BASES):
         run.folder.mkdir(parents=True, exist_ok=True)
         run.save(BASES, load_tensors(folder / BASES_FILE))
     return model.encoder, model.decoder

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wct.models.spec import EncoderSpec
 
-__all__ = ["Encoder", "convolve", "pad_reflect"]
+__all__ = ["Encoder", "convolve", "halved", "pad_reflect"]
 
 
 def pad_reflect(x: Tensor) -> Tensor:
@@ -91,8 +90,3 @@ def halved(size: tuple[int, int], level: int) -> tuple[int, int]:
     for _ in range(level - 1):
         h, w = (h + 1) // 2, (w + 1) // 2
     return h, w
-
-
-def is_finite(x: Tensor) -> bool:
-    """True where no element is inf or NaN."""
-    return bool(torch.isfinite(x).all())

@@ -146,7 +146,7 @@ def fresh_decoder(recipe: Recipe, encoder: Encoder, data: PictureSet, run: Run) 
     """A chain at its closed-form start; left as it comes where the run's checkpoint will replace it anyway."""
     torch.manual_seed(recipe.seed)
     decoder = placed(Decoder(recipe.spec), run.device)
-    if run.load("decoder") is None:
+    if not run.has("decoder"):
         pictures = data.batch(0, recipe.start, recipe.start_size)[0].to(run.device)
         with autocast(run.device, recipe.precision):
             start_decoder(decoder, encoder, pictures, torch.Generator().manual_seed(recipe.seed))

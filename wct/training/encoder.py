@@ -50,7 +50,7 @@ def fresh_encoder(recipe: Recipe, teacher: Teacher, data: PictureSet, device: to
 def train_encoder(recipe: Recipe, vgg: Encoder, data: PictureSet, run: Run) -> Encoder:
     """Start in closed form, then follow the recipe's phases; resumes the run's checkpoint where there is one."""
     teacher = load_teacher(recipe, vgg, run, data)
-    if run.load("encoder") is None:
+    if not run.has("encoder"):
         encoder = fresh_encoder(recipe, teacher, data, run.device)
     else:
         encoder = placed(Encoder(recipe.spec.encoder), run.device)

@@ -45,10 +45,14 @@ class Run:
     folder: Path
     device: torch.device
 
+    def has(self, name: str) -> bool:
+        """True where there is a checkpoint `name`, whole or not."""
+        return (self.folder / f"{name}.pt").exists()
+
     def load(self, name: str) -> dict[str, Any] | None:
         """The checkpoint `name`, or None where there is none yet; TrainingError where it is damaged."""
         path = self.folder / f"{name}.pt"
-        if not path.exists():
+        if not self.has(name):
             return None
         try:
             state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
