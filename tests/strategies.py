@@ -6,7 +6,8 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from wct.gaussian import AffineMap, Gaussian
+from wct.gaussian import Gaussian
+from wct.maps import AffineMap
 
 seeds = st.integers(0, 2**32 - 1)
 channels = st.integers(1, 12)

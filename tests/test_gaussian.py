@@ -13,7 +13,8 @@ from strategies import any_rank, assert_same, channels, full_rank, generator, ma
 from torch import Tensor
 
 from wct.errors import NumericsError, UsageError
-from wct.gaussian import AffineMap, Gaussian, merge, mix, normalised
+from wct.gaussian import Gaussian, merge
+from wct.maps import AffineMap, mix, normalised
 
 pictures = channels.flatmap(any_rank)
 

@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wct.errors import WctError
-    from wct.gaussian import AffineMap, Gaussian
+    from wct.gaussian import Gaussian
     from wct.images import Picture
+    from wct.maps import AffineMap
     from wct.models import Model
+    from wct.regions import Region
     from wct.style import Style
     from wct.stylizer import Stylizer
 
 __version__ = "0.1.0"
-__all__ = ["AffineMap", "Gaussian", "Model", "Picture", "Style", "Stylizer", "WctError", "__version__"]
+__all__ = ["AffineMap", "Gaussian", "Model", "Picture", "Region", "Style", "Stylizer", "WctError", "__version__"]
 
 _HOME = {
-    "AffineMap": "wct.gaussian",
+    "AffineMap": "wct.maps",
     "Gaussian": "wct.gaussian",
     "Model": "wct.models",
     "Picture": "wct.images",
+    "Region": "wct.regions",
     "Style": "wct.style",
     "Stylizer": "wct.stylizer",
     "WctError": "wct.errors",

@@ -2,57 +2,170 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import torch
+
+from wct.barycentre import barycentre
 from wct.errors import ModelError, UsageError
-from wct.gaussian import AffineMap, Gaussian, mix, normalised
+from wct.gaussian import Gaussian
+from wct.images import Picture
+from wct.look import BLENDS
+from wct.maps import FeatureMap, mix, normalised
+from wct.swap import Texture
 from wct.transforms import Transform
 
-__all__ = ["Style"]
+__all__ = ["Part", "Style", "Weight"]
+
+Weight = float | Mapping[int, float]
+"""One number, or {level: number} with 1 where absent."""
 
 
-@dataclass(frozen=True)
-class Style:
-    """One or several styles with weights that sum to 1, made by the model with the given `fingerprint`.
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One style picture of a blend.
 
     Attributes:
-        parts: per style picture its Gaussians {level: Gaussian}.
-        weights: per style picture its share.
-        names: per style picture where it came from.
-        fingerprint: sha256 of the encoder's weights; another model's Gaussians mean nothing to it.
+        name: where it came from.
+        gaussians: {level: Gaussian} of its features, rounded to float32 as a style file keeps them, so that a saved
+            style gives the same picture.
+        weights: {level: share of the blend}; those of all parts sum to 1 at each level.
+        thumbnail: the picture, small; None where there is none, as for a barycentre.
     """
 
-    parts: tuple[Mapping[int, Gaussian], ...]
-    weights: tuple[float, ...]
-    names: tuple[str, ...]
+    name: str
+    gaussians: Mapping[int, Gaussian]
+    weights: Mapping[int, float]
+    thumbnail: Picture | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gaussians", {level: _rounded(one) for level, one in self.gaussians.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Style:
+    """One or several style pictures with weights, as the model with the given `fingerprint` sees them.
+
+    Attributes:
+        parts: one or more.
+        fingerprint: sha256 of the encoder's weights; another model's Gaussians mean nothing to it.
+        colors: whose colours the statistics hold: "style", or "content" where the pictures were recoloured first.
+        model: the model's name, for people.
+    """
+
+    parts: tuple[Part, ...]
     fingerprint: str
+    colors: str = "style"
+    model: str = "unknown"
+
+    @property
+    def name(self) -> str:
+        """The names of the parts."""
+        return ", ".join(part.name for part in self.parts)
+
+    @property
+    def has_patches(self) -> bool:
+        """True where every part can be matched patch by patch."""
+        return all(any(isinstance(g, Texture) for g in part.gaussians.values()) for part in self.parts)
 
     @classmethod
-    def blend(cls, styles: Sequence[Style], weights: Sequence[float] | None = None) -> Style:
+    def load(cls, path: str | os.PathLike[str]) -> Style:
+        """The style in a file; see `wct.style_file.load_style`."""
+        from wct.style_file import load_style
+
+        return load_style(path)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write this style to a file; see `wct.style_file.save_style`."""
+        from wct.style_file import save_style
+
+        save_style(self, path, overwrite=overwrite)
+
+    @classmethod
+    def blend(cls, styles: Sequence[Style], weights: Sequence[Weight] | None = None, how: str = "maps") -> Style:
         """Several styles as one; weights of any scale, equal where None. Weight 0 leaves a style out.
 
+        Args:
+            styles: one or more styles of the same model.
+            weights: one for each style: a number, or {level: number} with 1 where absent.
+            how: "maps" keeps all Gaussians, and a stylisation takes the weighted mean of the maps to them (Li et al.
+                2017, section 4.3); "barycentre" makes one Gaussian per level of them, their Wasserstein barycentre.
+
         Raises:
-            UsageError: there is no style, a weight is negative or not finite, all are zero, or there is not one
-                for each style.
+            UsageError: there is no style, a weight is negative or not finite, all are zero at a level, there is not
+                one for each style, or the styles differ in whose colours they hold.
             ModelError: the styles were made by different models.
         """
         if not styles:
             raise UsageError("no style given; needs at least one picture or style")
+        if how not in BLENDS:
+            raise UsageError(f"blend {how!r} is unknown; choose {' or '.join(BLENDS)}")
+        made = ", ".join(style.name for style in styles)
         if len({style.fingerprint for style in styles}) > 1:
-            made = ", ".join(name for style in styles for name in style.names)
             raise ModelError(f"styles {made}: made by different models; make them again with one")
-        shares = normalised([1.0] * len(styles) if weights is None else weights, len(styles))
-        rows = [
-            (part, share * weight, name)
+        if len({style.colors for style in styles}) > 1:
+            raise UsageError(f"styles {made}: some hold the content's colours and some their own; make all alike")
+        shares = _shares([1.0] * len(styles) if weights is None else weights, styles)
+        parts = tuple(
+            replace(part, weights={level: share[level] * weight for level, weight in part.weights.items()})
             for style, share in zip(styles, shares, strict=True)
-            for part, weight, name in zip(style.parts, style.weights, style.names, strict=True)
-            if share * weight > 0
-        ]
-        parts, weighted, names = zip(*rows, strict=True)
-        return cls(parts, weighted, names, styles[0].fingerprint)
+            for part in style.parts
+            if any(share.values())
+        )
+        whole = replace(styles[0], parts=parts)
+        return whole.barycentre() if how == "barycentre" else whole
 
-    def map(self, content: Gaussian, level: int, transform: Transform) -> AffineMap:
-        """The weighted mean of the maps from the content's features to each style's (Li et al. 2017, section 4.3)."""
-        maps = [transform(content, part[level]) for part in self.parts]
-        return maps[0] if len(maps) == 1 else mix(maps, self.weights)
+    def barycentre(self) -> Style:
+        """One Gaussian per level in place of all parts': their Wasserstein barycentre."""
+        if len(self.parts) == 1:
+            return self
+        gaussians = {}
+        for level in self.parts[0].gaussians:
+            present = self._at(level)
+            gaussians[level] = barycentre([part.gaussians[level] for part in present], _weights(present, level))
+        part = Part(" + ".join(part.name for part in self.parts), gaussians, dict.fromkeys(gaussians, 1.0))
+        return replace(self, parts=(part,))
+
+    def map(self, content: Gaussian, level: int, transform: Transform) -> FeatureMap:
+        """The weighted mean of the maps from the content's features to each part's (Li et al. 2017, section 4.3)."""
+        present = self._at(level)
+        maps = [transform(content, part.gaussians[level]) for part in present]
+        return maps[0] if len(maps) == 1 else mix(maps, _weights(present, level))
+
+    def _at(self, level: int) -> list[Part]:
+        """The parts that have weight at a level."""
+        return [part for part in self.parts if part.weights[level] > 0]
+
+
+def _rounded(gaussian: Gaussian) -> Gaussian:
+    """The Gaussian with its numbers in float32's precision; itself, with the roots it has solved, where they are."""
+    mean = gaussian.mean.float().double()
+    cov = ((gaussian.cov + gaussian.cov.mT) / 2).float().double()
+    same = torch.equal(mean, gaussian.mean) and torch.equal(cov, gaussian.cov)
+    return gaussian if same else replace(gaussian, mean=mean, cov=cov)
+
+
+def _weights(parts: Iterable[Part], level: int) -> list[float]:
+    return [part.weights[level] for part in parts]
+
+
+def _shares(weights: Sequence[Weight], styles: Sequence[Style]) -> list[dict[int, float]]:
+    """For each style {level: share}, summing to 1 over the styles at each level."""
+    levels = list(styles[0].parts[0].gaussians)
+    for weight in weights:
+        unknown = [] if isinstance(weight, float | int) else sorted(set(weight) - set(levels))
+        if unknown:
+            raise UsageError(f"weight of level {unknown[0]!r}: no such level; needs whole numbers from 1 to 5")
+    shares: list[dict[int, float]] = [{} for _ in styles]
+    for level in levels:
+        at = [float(w) if isinstance(w, float | int) else float(w.get(level, 1.0)) for w in weights]
+        try:
+            found = normalised(at, len(styles))
+        except UsageError as error:
+            where = f"level {level}: " if any(isinstance(weight, Mapping) for weight in weights) else ""
+            raise UsageError(f"styles {', '.join(style.name for style in styles)}: {where}{error}") from error
+        for share, value in zip(shares, found, strict=True):
+            share[level] = value
+    return shares

@@ -1,8 +1,9 @@
-"""Stylizer: the one loop, coarse to fine, and the five-line public API around it."""
+"""Stylizer: the five-line public API around the one loop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -10,20 +11,34 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from wct.color import luminance_only, recolored
+from wct.detail import require_detail, restore_detail
 from wct.devices import choose_device
-from wct.errors import ModelError
+from wct.errors import ModelError, UsageError
 from wct.gaussian import Gaussian
-from wct.images import Picture, Source, read
-from wct.linalg import at, finite
-from wct.look import STYLE_SIZE, Look
+from wct.images import DEFAULT_MAX_PIXELS, Picture, Source, read
+from wct.linalg import at
+from wct.look import LOOK, TEXTURE, Look
+from wct.loop import Loop
+from wct.masks import read_mask, resize_mask
 from wct.models import Model
 from wct.models.spec import LEVELS
-from wct.style import Style
-from wct.transforms import transform
+from wct.regions import Layout, Region, layout, pooled, supported
+from wct.style import Part, Style, Weight
+from wct.style_file import is_style, load_style
+from wct.swap import SWAP_LEVELS, Texture
+from wct.texture import noise
 
-__all__ = ["Progress", "Stylizer"]
+__all__ = ["STYLE_SIZE", "Progress", "Stylizer", "opened", "preview_factor"]
+
+STYLE_SIZE = 512
+"""Short side to which larger style pictures are reduced: the size of the strokes should not depend on the scan."""
+
+LARGEST_SCALE = 4.0
+
+THUMBNAIL = 96
+"""Long side in pixels of the small picture that a style keeps of its source."""
 
 
 @dataclass(frozen=True)
@@ -51,84 +66,159 @@ class Stylizer:
         self.model = model if isinstance(model, Model) else Model.load(model, device=choose_device(device))
 
     def style(
-        self, *sources: Source | Style, weights: Sequence[float] | None = None, size: int | None = STYLE_SIZE
+        self,
+        *sources: Source | Style,
+        weights: Sequence[Weight] | None = None,
+        blend: str = "maps",
+        scale: float | None = 1.0,
+        mask: Source | Tensor | None = None,
+        colors: Source | None = None,
+        color_strength: float = 1.0,
+        patches: bool = False,
     ) -> Style:
-        """A Style from one or several pictures (anything `wct.images.read` takes) or styles, blended by weight.
+        """A Style from one or several pictures (anything `wct.images.read` takes), style files or styles, blended.
 
-        Each picture is encoded in one pass for all levels, after a reduction to `size` on its short side
-        where it is larger (None: never). Fully transparent pixels stay out of the statistics.
+        Each picture is encoded in one pass for all levels. Fully transparent pixels stay out of the statistics.
+
+        Args:
+            sources: pictures, style files or styles, at least one. What follows below `blend` is for pictures alone.
+            weights: one for each source, any scale: a number, or {level: number} with 1 where absent; None: equal.
+            blend: "maps" or "barycentre", see `Style.blend`.
+            scale: size of the strokes: pictures, larger ones reduced to a short side of 512 pixels, are resized by this
+                factor, above 0 and up to 4, before they are measured; None leaves them as they are.
+            mask: grey, of a picture's size; what is black in it stays out of the statistics.
+            colors: a content picture whose colours the pictures take on first (Gatys et al. 2016), for
+                stylisations with color="content"; `color_strength` says how far, 0 to 1.
+            patches: keep a sample of each picture's patches as well, for transform="swap".
 
         Raises:
             InputError: a picture cannot be read.
-            UsageError: no source, or weights that do not fit.
+            UsageError: no source, weights that do not fit, or a mask of another size.
             NumericsError: features are not finite.
         """
-        styles = [source if isinstance(source, Style) else self._measure(read(source), size) for source in sources]
-        return Style.blend(styles, weights)
+        like = None if colors is None else read(colors)
+        levels = SWAP_LEVELS if patches else ()
+
+        def measured(picture: Picture) -> Style:
+            picture, weights = _scaled(picture, scale, mask)
+            if like is not None:
+                rgb = recolored(picture.rgb, like.rgb, color_strength, _plane(picture.opaque), _plane(like.opaque))
+                picture = replace(picture, rgb=rgb)
+            found = self._measure(picture, weights, levels)
+            return found if like is None else replace(found, colors="content")
+
+        known = (source if isinstance(source, Style) else opened(source) for source in sources)
+        styles = [source if isinstance(source, Style) else measured(source) for source in known]
+        return Style.blend(styles, weights, blend)
 
     def __call__(
         self,
         content: Source,
-        style: Source | Style,
+        style: Source | Style | list[Region],
         *,
         size: int | None = None,
+        preview: int | None = None,
         progress: Callable[[Progress], None] = lambda _: None,
-        **look: Any,
+        look: Look = LOOK,
+        **changes: Any,
     ) -> Picture:
         """The stylised picture, of exactly the content's height and width, with its alpha.
 
         Args:
-            content: anything `wct.images.read` takes.
-            style: a Style of the same model, or a picture.
+            content: anything `wct.images.read` takes. Its fully transparent pixels stay as they are.
+            style: a Style of the same model, a picture, or `Region`s with a style each.
             size: short side to which the content is resized first; None keeps its size.
+            preview: short side of a quick small result that shows what the full one would look like; of saved styles
+                the strokes stay somewhat larger than that.
             progress: called after every step.
-            look: the fields of `wct.look.Look`: alpha, levels, strength, mode, transform.
+            look: all settings at once, for example `wct.look.PHOTO`.
+            changes: settings by name, on top of `look`: alpha, levels, mode, transform, …, see `wct.look.Look`.
 
         Raises:
             InputError: a picture cannot be read.
-            UsageError: a setting is out of range.
+            UsageError: a setting is out of range, or a mask does not fit.
             ModelError: the style was made by another model.
             NumericsError: features are not finite; the message names the level and the stage.
         """
-        chosen = Look(**look)
+        chosen = replace(look, **changes)
         picture = read(content)
-        picture = picture if size is None else picture.resized(size)
-        style = style if isinstance(style, Style) else self.style(style)
-        if style.fingerprint != self.model.fingerprint:
-            raise ModelError(
-                f"style {', '.join(style.names)}: made by another model; make it again with {self.model.card.name!r}"
-            )
+        regions = style if isinstance(style, list) else [Region(style)]
+        if chosen.detail:
+            require_detail()
+        masks = [None if region.mask is None else _mask(region.mask, picture) for region in regions]
+        factor = preview_factor(picture.size, size, preview)
+        chosen, size = chosen.reduced(factor), size if factor == 1 else preview
+        if size is not None:
+            picture = picture.resized(size)
+            masks = [None if mask is None else resize_mask(mask, picture.size) for mask in masks]
+        styles = [
+            None if region.style is None else self._fit(region.style, picture, chosen, 1 / factor) for region in regions
+        ]
+        plan = layout(picture, styles, masks)
+        made = self._run(chosen, progress)(self._pixels(picture), plan)
+        return replace(picture, rgb=_finished(made[0].float().to(picture.rgb.device), picture, plan, chosen))
+
+    def texture(
+        self,
+        style: Source | Style,
+        size: tuple[int, int] | int = 512,
+        *,
+        seed: int = 0,
+        tileable: bool = False,
+        progress: Callable[[Progress], None] = lambda _: None,
+        look: Look = TEXTURE,
+        **changes: Any,
+    ) -> Picture:
+        """A picture of nothing but the style, from noise (Li et al. 2017, section 4.4).
+
+        Args:
+            style: a Style of the same model, or a picture. A blend lies between the textures of its parts.
+            size: (H, W) or the side of a square, in pixels.
+            seed: which of the style's endlessly many textures; the same gives the same.
+            tileable: opposite edges meet without a seam; sides are multiples of 16 then.
+            progress: called after every step.
+            look: settings, with `changes` by name on top, see `wct.look.Look`; those about the content's colours and
+                detail say nothing here.
+
+        Raises:
+            As a stylisation does; UsageError for a size or seed out of range.
+        """
+        chosen = replace(look, **changes, color="style", detail=0.0)
+        pixels = noise((size, size) if isinstance(size, int) else size, seed, tileable)
+        canvas = Picture(pixels[0], name="texture")
+        plan = layout(canvas, [self._fit(style, canvas, chosen, 1.0)], [None])
+        made = self._run(chosen, progress, wrap=tileable)(self._pixels(canvas), plan)
+        return replace(canvas, rgb=made[0].float().cpu())
+
+    def _run(self, look: Look, progress: Callable[[Progress], None], wrap: bool = False) -> Loop:
+        """The loop, telling `progress`."""
         steps = count(1)
+        return Loop(self.model, look, lambda what: progress(Progress(next(steps), look.steps, what)), wrap)
 
-        def tell(what: str) -> None:
-            progress(Progress(next(steps), chosen.steps, what))
-
-        return replace(picture, rgb=self._stylize(picture, style, chosen, tell))
-
-    @torch.inference_mode()
-    def _stylize(self, picture: Picture, style: Style, look: Look, tell: Callable[[str], None]) -> Tensor:
-        """The loop: at each level encode where the canvas is pixels, map, and decode to pixels or one level down."""
-        to_map = transform(look.transform)
-        x, depth = self._pixels(picture), 0
-        for level in range(max(look.levels), 0, -1):
-            name = f"relu{level}_1"
-            if level in look.levels:
-                if depth == 0:
-                    with at(name, "encode"):
-                        x, depth = finite(self.model.encoder(x, (level,))[level], "features"), level
-                    tell(f"{name} encode")
-                with at(name, "transform"):
-                    content = Gaussian.of(x, self._weights(picture, x))
-                    towards = style.map(content, level, to_map).toward_identity(look.strength_at(level))
-                    x = finite(towards(x), "features")
-                tell(f"{name} transform")
-            if depth == level:
-                depth = 0 if look.mode == "cascade" else level - 1
-                with at(name, "decode"):
-                    for k in range(level, depth, -1):
-                        x = finite(self.model.decoder.step(x, k, picture.size), "features")
-                tell(f"{name} decode")
-        return x[0].clamp(0, 1).float().cpu()
+    def _fit(self, source: Source | Style, picture: Picture, look: Look, scale: float) -> Style:
+        """The style of a region of `picture`, fit for `look`."""
+        source = source if isinstance(source, Style) else opened(source)
+        if not isinstance(source, Style):
+            return self.style(
+                source,
+                scale=scale,
+                colors=picture if look.color == "content" else None,
+                color_strength=look.color_strength,
+                patches=look.transform == "swap",
+            )
+        if source.fingerprint != self.model.fingerprint:
+            raise ModelError(f"style {source.name}: made by another model; make it again with {self.model.card.name!r}")
+        if look.color == "content" and source.colors != "content":
+            raise UsageError(
+                f"style {source.name}: holds its own colours; for the content's give the style picture itself, "
+                "or make the style with colors=content"
+            )
+        if look.transform == "swap" and not source.has_patches:
+            raise UsageError(
+                f"style {source.name}: keeps no patches, which swap needs; give the picture itself, "
+                "or make the style with patches=True"
+            )
+        return source
 
     def _pixels(self, picture: Picture) -> Tensor:
         """The picture (1, 3, H, W) on the device; fully transparent pixels take the mean colour of the others."""
@@ -138,20 +228,68 @@ class Stylizer:
             rgb = torch.where(opaque > 0, rgb, mean[:, None, None])
         return rgb[None].to(self.model.device, memory_format=torch.channels_last)
 
-    @staticmethod
-    def _weights(picture: Picture, features: Tensor) -> Tensor | None:
-        """What share of the picture behind each feature (H, W) is not fully transparent."""
-        opaque = picture.opaque
-        if opaque is None:
-            return None
-        return F.adaptive_avg_pool2d(opaque.to(features.device), (features.shape[-2], features.shape[-1]))[0]
-
     @torch.inference_mode()
-    def _measure(self, picture: Picture, size: int | None) -> Style:
-        if size is not None and min(picture.size) > size:
-            picture = picture.resized(size)
+    def _measure(self, picture: Picture, weights: Tensor | None, matched: Collection[int]) -> Style:
+        """The Style of a picture where `weights` (H, W) say, with patches at the `matched` levels."""
+        opaque = picture.opaque
         gaussians = {}
         with at(picture.name, "encode"):
             for level, x in self.model.encoder(self._pixels(picture), LEVELS).items():
-                gaussians[level] = Gaussian.of(x, self._weights(picture, x))
-        return Style((gaussians,), (1.0,), (picture.name,), self.model.fingerprint)
+                kind = Texture if level in matched else Gaussian
+                whole = kind.of(x, None if opaque is None else pooled(opaque, x)[0])
+                if weights is not None:
+                    inside = weights[None] if opaque is None else weights * opaque
+                    whole = supported(kind.of(x, pooled(inside, x)[0]), whole)
+                gaussians[level] = whole
+        part = Part(picture.name, gaussians, dict.fromkeys(LEVELS, 1.0), picture.resized(_thumbnail(picture.size)))
+        return Style((part,), self.model.fingerprint)
+
+
+def preview_factor(full: tuple[int, int], size: int | None, preview: int | None) -> float:
+    """How many times smaller than the result, of short side `size` or that of `full`, its preview is; at least 1."""
+    return 1.0 if preview is None else max(1.0, (size or min(full)) / preview)
+
+
+def opened(source: Source, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Style | Picture:
+    """What a source holds, which may be a style file; raises as `wct.images.read` and `load_style` do."""
+    if isinstance(source, str | os.PathLike) and is_style(source):
+        return load_style(source)
+    return read(source, max_pixels=max_pixels)
+
+
+def _scaled(picture: Picture, scale: float | None, mask: Source | Tensor | None) -> tuple[Picture, Tensor | None]:
+    """The picture at the size at which it is measured, and its mask (H, W) likewise."""
+    weights = None if mask is None else _mask(mask, picture)
+    if scale is None:
+        return picture, weights
+    if not 0 < scale <= LARGEST_SCALE:
+        raise UsageError(f"scale of the style is {scale}; needs a number above 0, up to {LARGEST_SCALE:g}")
+    size = max(1, round(scale * min(*picture.size, STYLE_SIZE)))
+    if size != min(picture.size):
+        picture = picture.resized(size)
+        weights = None if weights is None else resize_mask(weights, picture.size)
+    return picture, weights
+
+
+def _mask(mask: Source | Tensor, picture: Picture) -> Tensor:
+    """The mask (H, W) of a picture, in 0..1."""
+    return read_mask(mask.cpu().numpy() if isinstance(mask, Tensor) and mask.ndim == 2 else mask, picture.size)
+
+
+def _plane(weights: Tensor | None) -> Tensor | None:
+    return None if weights is None else weights[0]
+
+
+def _thumbnail(size: tuple[int, int]) -> tuple[int, int]:
+    scale = min(1.0, THUMBNAIL / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _finished(made: Tensor, picture: Picture, plan: Layout, look: Look) -> Tensor:
+    """The result's pixels (3, H, W), from what the loop made: colours, detail, and what is kept of the content."""
+    if look.color == "luminance":
+        made = luminance_only(made, picture.rgb, look.color_strength, _plane(picture.opaque))
+    if look.detail:
+        made = restore_detail(made, picture.rgb, look.detail)
+    kept = plan.kept
+    return made if kept is None else torch.lerp(made, picture.rgb, kept)

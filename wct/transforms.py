@@ -1,69 +1,165 @@
-"""Transforms by name: functions of the content's and the style's `Gaussian` that give one `AffineMap`."""
+"""Transforms by name: functions of the content's and the style's `Gaussian` that give a map from the one to the other.
+
+All take statistics from the same level of the same model, and give a map on the content's device. In the equations
+m_c, m_s are the means of content and style, and C, S their covariances. On both sides, what varies by no more than
+rounding counts as not varying (`Gaussian.roots`), so that flat pictures stay finite and nothing is blown up.
+
+All raise:
+    UsageError: the numbers of channels differ.
+    NumericsError: a statistic is not finite.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 
+import torch
+
 from wct.errors import UsageError
-from wct.gaussian import AffineMap, Gaussian
-from wct.linalg import Roots, sqrt_pair
+from wct.gaussian import Gaussian
+from wct.linalg import sqrt_pair
+from wct.maps import AffineMap, FeatureMap
+from wct.swap import PatchMap, Texture
 
-__all__ = ["ROUNDING", "TRANSFORMS", "Transform", "transform", "wct"]
+__all__ = ["TRANSFORMS", "Transform", "adain", "color", "mean", "ot", "swap", "transform", "wct", "whiten"]
 
-Transform = Callable[[Gaussian, Gaussian], AffineMap]
+Transform = Callable[[Gaussian, Gaussian], FeatureMap]
 
-ROUNDING = 1e-5
-"""A standard deviation up to this share of the mean's length counts as zero.
-
-A flat picture's features are not exactly flat: convolutions in float32 round them at about 1e-6 of their size. Without
-this, whitening would blow that rounding up to the style's full contrast; real pictures vary by 1e-3 at least.
-"""
+_CUT = 1e-13
+"""The square of `wct.linalg.RELATIVE_CUT` is above it, and rounding in float64 below."""
 
 
 def wct(content: Gaussian, style: Gaussian) -> AffineMap:
-    """Whitening and coloring (Li et al. 2017, section 3.2): E_s D_s^(1/2) E_s^T E_c D_c^(-1/2) E_c^T (x - m_c) + m_s.
+    """Whitening and coloring (Li et al. 2017, section 3.2): y = S^1/2 C^-1/2 (x - m_c) + m_s.
 
-    The content's mean goes to the style's. Where the content varies in every direction, its covariance becomes the
-    style's; where it does not, the map stays finite: a flat content is moved, a flat style makes it flat.
+    Where the content varies in every direction, its covariance becomes the style's.
+    """
+    style = _alike(content, style)
+    own, wanted = content.roots, style.roots
+    # Departure from the paper, which drops the directions in which the content does not vary: they pass with gain 1.
+    # What lies there is below the rank cut, so nothing is amplified; style == content is the identity everywhere, a
+    # flat content is only moved, and features that the statistics have not seen (soft masks) keep their detail.
+    return AffineMap(wanted.root @ own.inverse + own.rest, content.mean, style.mean)
+
+
+def ot(content: Gaussian, style: Gaussian) -> AffineMap:
+    """Optimal transport (Lu et al. 2019): y = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2 (x - m_c) + m_s.
+
+    Imposes the same covariance as `wct` by the map that moves features least, in the mean of squares: its matrix is
+    symmetric and positive semi-definite. Directions in which the content does not vary pass with gain 1, as in `wct`.
+    """
+    style = _alike(content, style)
+    own = content.roots
+    across = style.roots.root @ own.root
+    middle = sqrt_pair(across.mT @ across, _CUT).root
+    return AffineMap(own.inverse @ middle @ own.inverse + own.rest, content.mean, style.mean)
+
+
+def adain(content: Gaussian, style: Gaussian) -> AffineMap:
+    """Adaptive instance normalisation (Huang & Belongie 2017, equation 8): mean and deviation of every channel alone.
+
+    It is `wct` of channels without correlation.
+    """
+    return wct(_uncorrelated(content), _uncorrelated(style))
+
+
+def mean(content: Gaussian, style: Gaussian) -> AffineMap:
+    """The mean alone: y = x - m_c + m_s."""
+    style = _alike(content, style)
+    return AffineMap(torch.eye(content.channels).to(content.cov), content.mean, style.mean)
+
+
+def whiten(content: Gaussian, style: Gaussian) -> AffineMap:
+    """Whitening alone, to see what it leaves: y = s C^-1/2 (x - m_c) + m_c, with s^2 = tr(C) / channels.
+
+    Every direction in which the content varies gets the content's average variance, so that decoders can read the
+    result. The style plays no part.
+    """
+    _alike(content, style)
+    own = content.roots
+    return AffineMap(_scale(content) * own.inverse + own.rest, content.mean, content.mean)
+
+
+def color(content: Gaussian, style: Gaussian) -> AffineMap:
+    """Coloring without whitening, to see what it adds: y = S^1/2 (x - m_c) / s + m_s, with s^2 = tr(C) / channels.
+
+    Deviations are scaled to unit average variance, not whitened. A flat content becomes the style's mean.
+    """
+    style = _alike(content, style)
+    scale = _scale(content)
+    gain = torch.where(scale > 0, 1 / scale, 0)
+    return AffineMap(gain * style.roots.root, content.mean, style.mean)
+
+
+def swap(content: Gaussian, style: Gaussian) -> FeatureMap:
+    """Style-swap (Chen & Schmidt 2016): every patch becomes the most similar one of the style's.
+
+    Where the style keeps patches, which it does at `wct.swap.SWAP_LEVELS`; `wct` at the other levels: relu5_1 has too
+    few patches to choose from, and those of relu2_1 and relu1_1 are too small to show a texture.
+    """
+    style = _alike(content, style)
+    return PatchMap.between(content, style) if isinstance(style, Texture) else wct(content, style)
+
+
+TRANSFORMS: dict[str, Transform] = {
+    "wct": wct,
+    "ot": ot,
+    "adain": adain,
+    "mean": mean,
+    "swap": swap,
+    "whiten": whiten,
+    "color": color,
+}
+
+
+def transform(name: str, rank: int | None = None) -> Transform:
+    """The transform of that name.
 
     Args:
-        content: statistics of the features to be mapped, of C channels; the map lives on its device.
-        style: statistics of the features to imitate, of the same C channels.
+        name: one of `TRANSFORMS`.
+        rank: how many leading directions of the style's covariance are transferred: y = x + P (map(x) - x), with P the
+            projector on them. 0 changes nothing; None, or the number of channels and above, is the whole map.
 
     Raises:
-        UsageError: the numbers of channels differ.
-        NumericsError: a statistic is not finite.
+        UsageError: there is none, and the message has the nearest name and the whole list; or the rank is not a whole
+            number of 0 or more. The transform itself raises it for a rank on a map that is not affine.
     """
+    if name not in TRANSFORMS:
+        near = get_close_matches(name.lower(), TRANSFORMS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"unknown transform {name!r}; {hint}known are {', '.join(sorted(TRANSFORMS))}")
+    whole = TRANSFORMS[name]
+    if rank is None:
+        return whole
+    if not isinstance(rank, int) or rank < 0:
+        raise UsageError(f"rank is {rank!r}; it needs a whole number of 0 or more, or None for all directions")
+
+    def partial(content: Gaussian, style: Gaussian) -> FeatureMap:
+        found = whole(content, style)
+        if not isinstance(found, AffineMap):
+            raise UsageError(f"transform {name!r} matches patches, so it has no rank; leave the rank out")
+        return found if rank >= style.channels else found.within(style.leading(rank))
+
+    return partial
+
+
+def _alike(content: Gaussian, style: Gaussian) -> Gaussian:
+    """The style on the content's device, if it can be compared with the content."""
     if content.channels != style.channels:
         raise UsageError(
             f"the content has {content.channels} channels and the style {style.channels}; "
             "both have to come from the same level of the same model"
         )
-    style = style.to(content.mean.device)
-    whiten, color = _roots(content), _roots(style)
-    # Departure from the paper, which drops the directions in which the content does not vary: they pass with gain 1.
-    # What lies there is below the rank cut, so nothing is amplified; style == content is the identity everywhere, a
-    # flat content is only moved, and features that the statistics have not seen (soft masks) keep their detail.
-    return AffineMap(color.root @ whiten.inverse + whiten.rest, content.mean, style.mean)
+    # The same object where it can be: its square roots are solved once for all contents.
+    return style if style.mean.device == content.mean.device else style.to(content.mean.device)
 
 
-def _roots(gaussian: Gaussian) -> Roots:
-    """Square roots on the directions in which the features vary by more than rounding."""
-    return sqrt_pair(gaussian.cov, floor=float((ROUNDING * gaussian.mean).square().sum()))
+def _uncorrelated(gaussian: Gaussian) -> Gaussian:
+    return replace(gaussian, cov=gaussian.cov.diagonal().diag())
 
 
-TRANSFORMS: dict[str, Transform] = {"wct": wct}
-
-
-def transform(name: str) -> Transform:
-    """The transform of that name.
-
-    Raises:
-        UsageError: there is none; the message has the nearest name and the whole list.
-    """
-    if name in TRANSFORMS:
-        return TRANSFORMS[name]
-    near = get_close_matches(name.lower(), TRANSFORMS, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise UsageError(f"unknown transform {name!r}; {hint}known are {', '.join(sorted(TRANSFORMS))}")
+def _scale(gaussian: Gaussian) -> torch.Tensor:
+    """The root of the average variance over all directions, of what is more than rounding."""
+    return gaussian.roots.root.square().sum().div(gaussian.channels).sqrt()

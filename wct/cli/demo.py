@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from wct.cli.options import LOOK, Alpha, Device, ModelName, Overwrite
+from wct.cli.options import Alpha, Device, ModelName, Overwrite
 from wct.cli.terminal import bar, note
 from wct.errors import OutputError
 from wct.images.label import one_line
-from wct.look import Look
+from wct.look import LOOK, Look
 
 __all__ = ["demo"]
 
@@ -52,7 +51,7 @@ def demo(
             tell(len(paintings), total, name)
         styles = [stylizer.style(painting) for painting in paintings]
         for row, content in enumerate(photos):
-            cells.append([stylizer(content, style, **asdict(look)) for style in styles])
+            cells.append([stylizer(content, style, look=look) for style in styles])
             tell(len(PAINTINGS) + (row + 1) * len(PAINTINGS), total, content.name)
         for picture in (*photos, *paintings):
             picture.save(inputs[picture.name], overwrite=overwrite)

@@ -11,25 +11,25 @@ import typer
 
 from wct.errors import UsageError
 from wct.images.label import label
-from wct.look import Look
+from wct.look import BLENDS, LOOK, PHOTO, TRANSFORM_NAMES
 
 __all__ = [
-    "LOOK",
     "Alpha",
     "AsJson",
+    "Blend",
     "Device",
     "EncoderFile",
+    "MaxPixels",
     "ModelName",
     "Overwrite",
+    "StyleScale",
+    "Transform",
     "VggFile",
     "WeightedPath",
+    "parse_factors",
     "parse_levels",
-    "parse_strength",
     "parse_weighted",
 ]
-
-LOOK = Look()
-"""The defaults of all options that are fields of Look."""
 
 ModelName = Annotated[str, typer.Option("--model", metavar="NAME|FOLDER", help="A shipped model or a model folder.")]
 EncoderFile = Annotated[
@@ -40,6 +40,19 @@ VggFile = Annotated[
     typer.Option("--vgg", metavar="FILE|FOLDER", help="VGG-19's weights, if not in place, or another model's folder."),
 ]
 Alpha = Annotated[float, typer.Option(help="Strength: 0 keeps the content, 1 gives the style in full.")]
+StyleScale = Annotated[float, typer.Option(help="Stroke size: style pictures are resized by this factor first.")]
+Blend = Annotated[
+    str, typer.Option(metavar="|".join(BLENDS), help="Several styles: mean of the maps, or one Gaussian between them.")
+]
+Transform = Annotated[
+    str | None,
+    typer.Option(
+        metavar="|".join(TRANSFORM_NAMES),
+        help=f"How the style's statistics are imposed. Default: {LOOK.transform}; with --photo {PHOTO.transform}.",
+        show_default=False,
+    ),
+]
+MaxPixels = Annotated[int, typer.Option(min=0, help="Refuse pictures of more pixels; 0 for no limit.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist; an input never is.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -47,25 +60,27 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 @dataclass(frozen=True)
 class WeightedPath:
-    """A path and its weight."""
+    """A path and its weight: one number, or {level: number}."""
 
     path: str
-    weight: float = 1.0
+    weight: float | dict[int, float] = 1.0
 
 
 def parse_weighted(text: str) -> WeightedPath:
-    """`path` or `path:weight`; a file that has the whole text as its name is that file.
+    """`path`, `path:weight` or `path:level=weight,…`; a file that has the whole text as its name is that file.
 
-    Raises UsageError where the part before the colon is a file and the part after it no number.
+    Raises UsageError where the part before the colon is a file and the part after it no weight.
     """
     head, colon, tail = text.rpartition(":")
     if not colon or os.path.exists(text):
         return WeightedPath(text)
     try:
-        return WeightedPath(head, float(tail))
+        return WeightedPath(head, parse_factors(tail, "weight") if "=" in tail else float(tail))
     except ValueError:
         if head == "-" or os.path.exists(head):
-            raise UsageError(f"{label(text)}: the weight {tail!r} is not a number; write path:2 or path:0.5") from None
+            raise UsageError(
+                f"{label(text)}: the weight {tail!r} is not a number; write path:2, or path:5=1,4=0.2 by level"
+            ) from None
         return WeightedPath(text)
 
 
@@ -77,13 +92,13 @@ def parse_levels(text: str) -> tuple[int, ...]:
         raise UsageError(f"levels: found {text!r}; needs numbers from 1 to 5 with commas, such as 5,4,3,2,1") from None
 
 
-def parse_strength(text: str) -> dict[int, float]:
-    """`5=1,3=0.5` as {level: factor}; UsageError for anything else."""
-    strength: dict[int, float] = {}
+def parse_factors(text: str, what: str) -> dict[int, float]:
+    """`5=1,3=0.5` as {level: factor}; UsageError, which calls it `what`, for anything else."""
+    factors: dict[int, float] = {}
     for part in text.split(","):
         level, _, factor = part.partition("=")
         try:
-            strength[int(level)] = float(factor)
+            factors[int(level)] = float(factor)
         except ValueError:
-            raise UsageError(f"strength: found {part!r}; needs level=factor with commas, such as 5=1,3=0.5") from None
-    return strength
+            raise UsageError(f"{what}: found {part!r}; needs level=factor with commas, such as 5=1,3=0.5") from None
+    return factors

@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from wct.cli.options import (
-    LOOK,
     Alpha,
+    Blend,
     Device,
     EncoderFile,
+    MaxPixels,
     ModelName,
     Overwrite,
-    WeightedPath,
+    StyleScale,
+    Transform,
+    parse_factors,
     parse_levels,
-    parse_strength,
     parse_weighted,
 )
+from wct.cli.regions import KEEP, Measure, arranged, check_regions, parse_region, segmented
 from wct.cli.terminal import bar, note
 from wct.errors import UsageError
 from wct.images.defaults import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY
 from wct.images.label import label
-from wct.look import MODES, STYLE_SIZE, Look
+from wct.look import BLENDS, COLORS, LOOK, PHOTO
 
 __all__ = ["stylize"]
 
-LEVELS = ",".join(map(str, LOOK.levels))
-
 Content = Annotated[str, typer.Argument(metavar="CONTENT", help="The photo; - reads it from standard input.")]
 Styles = Annotated[
-    list[str],
-    typer.Argument(metavar="STYLE...", help="Pictures to take the style from, blended; path:2 weighs twice path:1."),
+    list[str] | None,
+    typer.Argument(
+        metavar="[STYLE...]",
+        help="Pictures or style files to take the style from, blended; path:2 weighs twice path:1, "
+        "and path:5=1,4=0.2 has a weight for each level. With --region, the style of all that the regions leave.",
+        show_default=False,
+    ),
 ]
 Output = Annotated[
     str | None,
@@ -45,28 +51,82 @@ Output = Annotated[
         "Default: <content>-stylized.png here, or - where the content is -.",
     ),
 ]
-Levels = Annotated[str, typer.Option(metavar="K,...", help="VGG levels to transform: 5 large shapes … 1 colours.")]
+Levels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="K,...",
+        help="VGG levels to transform: 5 large shapes … 1 colours. Default: all; with --photo 3,2,1.",
+        show_default=False,
+    ),
+]
 Strength = Annotated[str, typer.Option(metavar="K=X,...", help="Factors on alpha for some levels, such as 5=1,3=0.5.")]
-Mode = Annotated[str, typer.Option(metavar="|".join(MODES), help="One way down the decoders, or the paper's cascade.")]
-Transform = Annotated[str, typer.Option(metavar="NAME", help="How the style's statistics are imposed.")]
+Mode = Annotated[
+    str | None,
+    typer.Option(
+        metavar="single|cascade",
+        help=f"One way down the decoders, or the paper's cascade. Default: {LOOK.mode}.",
+        show_default=False,
+    ),
+]
+Photo = Annotated[bool, typer.Option("--photo", help="Stay a photograph: colours and tones of the style, edges kept.")]
+Rank = Annotated[
+    int | None, typer.Option(min=0, help="Transfer only the style's leading directions, this many a level.")
+]
+Passes = Annotated[int, typer.Option(min=1, help="How often to do it all, each time on the last result.")]
+Color = Annotated[str, typer.Option(metavar="|".join(COLORS), help="Whose colours; luminance changes lightness alone.")]
+ColorStrength = Annotated[float, typer.Option(help="How far --color goes: 0 not at all, 1 all the way.")]
+Detail = Annotated[float, typer.Option(help="How much of the photo's fine structure to restore at the end, 0 to 1.")]
+Mask = Annotated[str | None, typer.Option(metavar="FILE", help="Where the style goes (white); the rest is kept.")]
+StyleMask = Annotated[str | None, typer.Option(metavar="FILE", help="What of the style picture counts (white).")]
+RegionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--region",
+        metavar="MASK=STYLE",
+        help="A style where a mask is white (grey: softly); MASK=keep leaves the photo as it is there, "
+        "MASK=STYLE=STYLEMASK takes part of the style picture. May be given again.",
+        show_default=False,
+    ),
+]
+Segments = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        metavar="MAP STYLEMAP",
+        help="Colour-coded maps of photo and style picture: same colour, same region.",
+        show_default=False,
+    ),
+]
 Size = Annotated[int | None, typer.Option(min=1, help="Resize the content to this short side first.")]
-StyleSize = Annotated[int, typer.Option(min=1, help="Reduce larger styles to this short side: smaller, finer strokes.")]
+Preview = Annotated[
+    int | None, typer.Option(min=1, help="A quick result of this short side that shows what the full one looks like.")
+]
 Quality = Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP (100: lossless) and AVIF.")]
 Bits = Annotated[int, typer.Option(help="Bits per channel: 8, or 16 for PNG.")]
-MaxPixels = Annotated[int, typer.Option(min=0, help="Refuse pictures of more pixels; 0 for no limit.")]
 
 
 def stylize(
     content: Content,
-    styles: Styles,
+    styles: Styles = None,
     output: Output = None,
     alpha: Alpha = LOOK.alpha,
-    levels: Levels = LEVELS,
+    levels: Levels = None,
     strength: Strength = "",
-    mode: Mode = LOOK.mode,
-    transform: Transform = LOOK.transform,
+    transform: Transform = None,
+    rank: Rank = LOOK.rank,
+    blend: Blend = BLENDS[0],
+    style_scale: StyleScale = 1.0,
+    style_mask: StyleMask = None,
+    mask: Mask = None,
+    region: RegionOption = None,
+    segments: Segments = None,
+    color: Color = LOOK.color,
+    color_strength: ColorStrength = LOOK.color_strength,
+    photo: Photo = False,
+    detail: Detail = LOOK.detail,
+    passes: Passes = LOOK.passes,
+    mode: Mode = None,
     size: Size = None,
-    style_size: StyleSize = STYLE_SIZE,
+    preview: Preview = None,
     model: ModelName = "compact",
     encoder: EncoderFile = None,
     device: Device = "auto",
@@ -76,26 +136,50 @@ def stylize(
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Put the style of one or several pictures on a photo."""
-    factors = parse_strength(strength) if strength else {}
-    look = Look(alpha=alpha, levels=parse_levels(levels), strength=factors, mode=mode, transform=transform)
-    sources = [parse_weighted(text) for text in styles]
+    if photo and mode:
+        raise UsageError(f"--photo and --mode {mode}: found both; --photo is a mode of its own, choose one")
+    base = PHOTO if photo else LOOK
+    look = replace(
+        base,
+        alpha=alpha,
+        levels=parse_levels(levels) if levels else base.levels,
+        strength=parse_factors(strength, "strength") if strength else {},
+        mode=mode or base.mode,
+        transform=transform or base.transform,
+        rank=rank,
+        passes=passes,
+        color=color,
+        color_strength=color_strength,
+        detail=detail,
+    )
+    sources = [parse_weighted(text) for text in styles or []]
+    regions = [parse_region(text) for text in region or []]
+    check_regions(sources, regions, mask, style_mask, segments)
     target = output if output is not None else default_output(content)
-    inputs = _inputs(content, sources)
+    masks = [path for one in regions for path in one if path != KEEP]
+    inputs = _inputs([content, *(source.path for source in sources), *masks, *(segments or ()), mask, style_mask])
 
     from wct.cli.engine import load, stamp
     from wct.images import check_output, read
+    from wct.stylizer import opened, preview_factor
     from wct.transforms import transform as known_transform
 
-    known_transform(look.transform)
+    known_transform(look.transform, look.rank)
     check_output(target, overwrite=overwrite, inputs=inputs, quality=quality, bits=bits)
     limit = max_pixels or None
     picture = read(content, max_pixels=limit)
     stylizer = load(model, device, encoder)
+    measure = Measure(stylizer, picture, look, style_scale / preview_factor(picture.size, size, preview), limit)
     with bar(label(Path(content).name)) as tell:
-        # One at a time: of a large style only its statistics stay in memory.
-        parts = [stylizer.style(read(source.path, max_pixels=limit), size=style_size) for source in sources]
-        style = stylizer.style(*parts, weights=[source.weight for source in sources])
-        result = stylizer(picture, style, size=size, progress=lambda step: tell(*astuple(step)), **asdict(look))
+        if segments:
+            plan = segmented(segments, opened(sources[0].path, limit), measure)
+        else:
+            parts = [measure(source.path, style_mask) for source in sources]
+            rest = stylizer.style(*parts, weights=[s.weight for s in sources], blend=blend) if parts else None
+            plan = arranged(regions, rest, mask, measure)
+        result = stylizer(
+            picture, plan, size=size, preview=preview, progress=lambda step: tell(*astuple(step)), look=look
+        )
     comment = stamp(stylizer, look)
     result.save(target, overwrite=overwrite, inputs=inputs, quality=quality, bits=bits, comment=comment)
     if target != "-":
@@ -108,9 +192,8 @@ def default_output(content: str) -> str:
     return "-" if content == "-" else f"{Path(content).stem}-stylized.png"
 
 
-def _inputs(content: str, sources: list[WeightedPath]) -> list[str]:
+def _inputs(paths: list[str | None]) -> list[str]:
     """All input paths; UsageError where more than one of them is standard input."""
-    paths = [content, *(source.path for source in sources)]
     if paths.count("-") > 1:
         raise UsageError("-: found more than once; standard input holds one picture, name files for the others")
-    return [path for path in paths if path != "-"]
+    return [path for path in paths if path is not None and path != "-"]

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from wct.errors import InputError
-from wct.gaussian import Gaussian
+from wct.gaussian import ROUNDING, Gaussian
 from wct.images import Picture, read
 from wct.images.label import label
 from wct.models import Model
 from wct.models.spec import LEVELS
 from wct.stylizer import Stylizer
-from wct.transforms import ROUNDING
 
 __all__ = ["content_distance", "style_distance", "stylization"]
 
@@ -46,8 +45,8 @@ def style_distance(vgg: Model, output: Picture, style: Picture) -> float:
         NumericsError: features are not finite.
     """
     stylizer = Stylizer(vgg)
-    found = stylizer.style(output, size=None).parts[0]
-    wanted = stylizer.style(style).parts[0]
+    found = stylizer.style(output, scale=None).parts[0].gaussians
+    wanted = stylizer.style(style).parts[0].gaussians
     pairs = [(found[level], wanted[level]) for level in LEVELS]
     covariances = fmean(_covariances(one, other) for one, other in pairs)
     means = fmean(_relative(one.mean, other.mean) for one, other in pairs)

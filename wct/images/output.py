@@ -1,18 +1,15 @@
-"""Writing: what can be known beforehand is checked beforehand, and a file appears whole or not at all."""
+"""Writing: what can be known beforehand is checked beforehand."""
 
 from __future__ import annotations
 
 import difflib
 import os
-import secrets
-import shutil
-import stat
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wct.errors import OutputError, UsageError
+from wct.files import check_file, write_file
 from wct.images.defaults import DEFAULT_QUALITY
 from wct.images.encoder import WHITE, encode
 from wct.images.formats import WRITE_EXTENSIONS, can_write
@@ -42,26 +39,12 @@ def check_output(
     file, where it exists (unless `overwrite`), where it is the same file as one of `inputs` (always), and where "-"
     is a terminal.
     """
-    name = label(path)
-    if os.fspath(path) == "-":
-        _check_options("PNG", quality, background, bits)
-        if sys.stdout.isatty():
-            raise OutputError("-: standard output is a terminal; redirect it to a file or into a pipe")
-        return
-    try:
-        target = _target(path)
-        if target.is_dir():
-            raise OutputError(f"{name}: is a folder; name a file inside it")
+    if not os.path.isdir(path):  # or the folder's name would be refused, and not that it is one
         kind = _kind(path)
         _check_options(kind, quality, background, bits)
         if not can_write(kind):
-            raise OutputError(f"{name}: this Pillow cannot write {kind}; use .png instead")
-        _check_folder(target.parent, name)
-        _check_target(target, name, overwrite, inputs)
-    except UsageError:
-        raise
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{name}: cannot be written ({one_line(error)}); choose another name") from error
+            raise OutputError(f"{label(path)}: this Pillow cannot write {kind}; use .png instead")
+    check_file(path, overwrite=overwrite, inputs=inputs)
 
 
 def write(
@@ -100,21 +83,7 @@ def write(
     except Exception as error:
         cause = one_line(error)
         raise OutputError(f"{name}: cannot be encoded as {kind} ({cause}); try another format, such as .png") from error
-    if os.fspath(path) == "-":
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        _write_atomically(data, _target(path), overwrite)
-    except FileExistsError as error:
-        raise OutputError(f"{name}: appeared meanwhile and was kept; choose another name") from error
-    except OSError as error:
-        raise OutputError(f"{name}: cannot be written ({one_line(error)}); make room or choose a folder") from error
-
-
-def _target(path: StrPath) -> Path:
-    """The file itself where `path` is a link to it, so that writing keeps the link."""
-    return Path(os.path.realpath(path))
+    write_file(data, path, overwrite=overwrite)
 
 
 def _kind(path: StrPath) -> str:
@@ -129,30 +98,6 @@ def _kind(path: StrPath) -> str:
     raise UsageError(f"{label(path)}: found {found}; needed {', '.join(WRITE_EXTENSIONS)}; {remedy}")
 
 
-def _check_folder(folder: Path, name: str) -> None:
-    where = label(folder)
-    if not folder.exists():
-        raise OutputError(f"{name}: the folder {where} does not exist; create it first")
-    if not folder.is_dir():
-        raise OutputError(f"{name}: {where} is not a folder; choose another place")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{name}: the folder {where} cannot be written to; choose another or change its permissions")
-    if shutil.disk_usage(folder).free == 0:
-        raise OutputError(f"{name}: the disk that holds {where} is full; make room or choose another folder")
-
-
-def _check_target(target: Path, name: str, overwrite: bool, inputs: Iterable[StrPath]) -> None:
-    if not target.exists():
-        return
-    if not target.is_file():
-        raise OutputError(f"{name}: is not a regular file; choose another name")
-    for source in inputs:
-        if os.fspath(source) != "-" and os.path.exists(source) and os.path.samefile(source, target):
-            raise OutputError(f"{name}: is the input {label(source)}, which is never overwritten; choose another name")
-    if not overwrite:
-        raise OutputError(f"{name}: exists already; choose another name or allow overwriting")
-
-
 def _check_options(kind: str, quality: int, background: tuple[int, int, int], bits: int) -> None:
     if not 1 <= quality <= 100:
         raise UsageError(f"quality: found {quality}; needed 1 to 100")
@@ -160,31 +105,3 @@ def _check_options(kind: str, quality: int, background: tuple[int, int, int], bi
         raise UsageError(f"bits: found {bits} for {kind}; needed 8, or 16 with .png")
     if len(background) != 3 or not all(0 <= value <= 255 for value in background):
         raise UsageError(f"background: found {background}; needed three values from 0 to 255")
-
-
-def _write_atomically(data: bytes, target: Path, overwrite: bool) -> None:
-    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        # Opened with "x", so that no other writer can hold the same name, and with the user's usual permissions.
-        with temporary.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        _publish(temporary, target, overwrite)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _publish(temporary: Path, target: Path, overwrite: bool) -> None:
-    """Give the finished file its name. A link, unlike a rename, never replaces a file that appeared meanwhile."""
-    if not overwrite:
-        try:
-            os.link(temporary, target)
-            return
-        except FileExistsError:
-            raise
-        except OSError:
-            pass  # a file system without hard links
-    elif target.exists():
-        temporary.chmod(stat.S_IMODE(target.stat().st_mode))
-    os.replace(temporary, target)

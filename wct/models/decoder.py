@@ -8,7 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wct.models.encoder import convolve, halved, pad_reflect
+from wct.models.encoder import convolve, halved, padded
 from wct.models.spec import LEVELS, ModelSpec
 
 __all__ = ["Decoder", "Stage"]
@@ -28,17 +28,17 @@ class Stage(nn.Module):
         self.low: Sequence[nn.Conv2d] = nn.ModuleList(convolutions[: len(low)])  # type: ignore[assignment]
         self.high: Sequence[nn.Conv2d] = nn.ModuleList(convolutions[len(low) :])  # type: ignore[assignment]
 
-    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+    def forward(self, x: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:
         """(N, C_k, h, w) to (N, C_{k-1}, *size), `size` being 2h or 2h-1 by 2w or 2w-1."""
         for conv in self.low:
-            x = pad_reflect(x)
+            x = padded(x, wrap)
             x = F.relu(conv(x), inplace=True)
         if self.level > 1:
             x = F.interpolate(x, scale_factor=2, mode="nearest")[..., : size[0], : size[1]]
         for conv in self.high[:-1]:
-            x = pad_reflect(x)
+            x = padded(x, wrap)
             x = F.relu(conv(x), inplace=True)
-        return convolve(self.high[-1], x)
+        return convolve(self.high[-1], x, wrap)
 
 
 class Decoder(nn.Module):
@@ -56,9 +56,12 @@ class Decoder(nn.Module):
             for level, stage in enumerate(spec.stages, 1)
         )
 
-    def step(self, x: Tensor, level: int, picture: tuple[int, int]) -> Tensor:
-        """Features of `level` to those of `level - 1` (RGB at level 1), for a picture of height and width `picture`."""
-        y: Tensor = self.stages[level - 1](x, halved(picture, max(1, level - 1)))
+    def step(self, x: Tensor, level: int, picture: tuple[int, int], wrap: bool = False) -> Tensor:
+        """Features of `level` to those of `level - 1` (RGB at level 1), for a picture of height and width `picture`.
+
+        With `wrap` the picture is a tile whose opposite edges meet.
+        """
+        y: Tensor = self.stages[level - 1](x, halved(picture, max(1, level - 1)), wrap)
         return y
 
     def forward(self, x: Tensor, level: int, picture: tuple[int, int]) -> Tensor:

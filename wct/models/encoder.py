@@ -9,21 +9,23 @@ from torch.nn import functional as F
 
 from wct.models.spec import EncoderSpec
 
-__all__ = ["Encoder", "convolve", "halved", "pad_reflect"]
+__all__ = ["Encoder", "convolve", "halved", "padded"]
 
 
-def pad_reflect(x: Tensor) -> Tensor:
-    """One more pixel on each side of (N, C, H, W), mirrored; repeated where a side has one pixel only."""
+def padded(x: Tensor, wrap: bool = False) -> Tensor:
+    """One more pixel on each side of (N, C, H, W): mirrored, or with `wrap` from the opposite side.
+
+    Repeated where a side has one pixel only: reflection needs two.
+    """
+    if wrap:
+        return F.pad(x, (1, 1, 1, 1), mode="circular")
     h, w = x.shape[-2:]
-    if h > 1 and w > 1:
-        return F.pad(x, (1, 1, 1, 1), mode="reflect")
-    # Reflection needs two pixels; the paper never meets such features, users' pictures do.
-    return F.pad(x, (1, 1, 1, 1), mode="replicate")
+    return F.pad(x, (1, 1, 1, 1), mode="reflect" if h > 1 and w > 1 else "replicate")
 
 
-def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """3x3 convolution with the reflect padding that keeps the size."""
-    y: Tensor = conv(pad_reflect(x))
+def convolve(conv: nn.Conv2d, x: Tensor, wrap: bool = False) -> Tensor:
+    """3x3 convolution with the padding that keeps the size."""
+    y: Tensor = conv(padded(x, wrap))
     return y
 
 
@@ -59,25 +61,28 @@ class Encoder(nn.Module):
         y: Tensor = self.get_submodule(f"head{level}")(x)
         return y
 
-    def trunk(self, x: Tensor, deepest: int = 5) -> Iterator[tuple[str, Tensor]]:
-        """Activations after each ReLU ("1_1", "1_2", …) of (N, 3, H, W) in 0..1, up to relu{deepest}_1."""
+    def trunk(self, x: Tensor, deepest: int = 5, wrap: bool = False) -> Iterator[tuple[str, Tensor]]:
+        """Activations after each ReLU ("1_1", "1_2", …) of (N, 3, H, W) in 0..1, up to relu{deepest}_1.
+
+        With `wrap` the picture is a tile whose opposite edges meet; H and W are then multiples of 16.
+        """
         for name, conv in self.layers():
             if name.endswith("_1") and name != "1_1":
                 # Departure: the paper's pooling drops an odd last row; rounding up keeps it, so that
                 # every size from 1x1 passes and the decoder can return exactly the input's size.
                 x = F.max_pool2d(x, 2, ceil_mode=True)
             # In two steps and in place: at full resolution every copy less counts.
-            x = pad_reflect(x)
+            x = padded(x, wrap)
             x = F.relu(conv(x), inplace=True)
             yield name, x
             if name == f"{deepest}_1":
                 return
 
-    def forward(self, x: Tensor, levels: Iterable[int]) -> dict[int, Tensor]:
+    def forward(self, x: Tensor, levels: Iterable[int], wrap: bool = False) -> dict[int, Tensor]:
         """Features {level: (N, C, H/2**(level-1), W/2**(level-1))} of pictures (N, 3, H, W), RGB in 0..1."""
         wanted = set(levels)
         features = {}
-        for name, y in self.trunk(x, max(wanted)):
+        for name, y in self.trunk(x, max(wanted), wrap):
             if name.endswith("_1") and (level := int(name[0])) in wanted:
                 features[level] = self.head(y, level)
             del y  # or it would be kept through the next convolution

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wct.models.decoder import Decoder
-from wct.models.encoder import Encoder, convolve, pad_reflect
+from wct.models.encoder import Encoder, convolve, padded
 from wct.models.spec import LEVELS
 from wct.training.teacher import Teacher
 
@@ -37,8 +37,8 @@ class Sampler:
 
     def patches(self, x: Tensor) -> Tensor:
         """The 3x3 patches around the places, as (samples, 9 C), in the order of a convolution's weights."""
-        rows, padded = [], pad_reflect(x)
-        for y, at in zip(padded, self.at, strict=True):
+        rows = []
+        for y, at in zip(padded(x), self.at, strict=True):
             i, j = at // self.width, at % self.width
             rows.append(torch.stack([y[:, i + a, j + b] for a in range(3) for b in range(3)], 1).flatten(0, 1).T)
         return torch.cat(rows).double()

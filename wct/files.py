@@ -1,0 +1,119 @@
+"""Files as results: what can be known beforehand is checked beforehand, and a file appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from wct.errors import OutputError
+from wct.images.label import label, one_line
+
+__all__ = ["check_file", "write_file"]
+
+StrPath = str | os.PathLike[str]
+
+
+def check_file(path: StrPath, *, overwrite: bool = False, inputs: Iterable[StrPath] = ()) -> None:
+    """Refuse a destination that cannot work, before any time goes into computing what to write there.
+
+    Raises OutputError where the folder is missing, forbidden or full, where `path` is a folder or a special file,
+    where it exists (unless `overwrite`), where it is the same file as one of `inputs` (always), and where "-" is a
+    terminal.
+    """
+    name = label(path)
+    if os.fspath(path) == "-":
+        if sys.stdout.isatty():
+            raise OutputError("-: standard output is a terminal; redirect it to a file or into a pipe")
+        return
+    try:
+        target = _target(path)
+        if target.is_dir():
+            raise OutputError(f"{name}: is a folder; name a file inside it")
+        _check_folder(target.parent, name)
+        _check_target(target, name, overwrite, inputs)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{name}: cannot be written ({one_line(error)}); choose another name") from error
+
+
+def write_file(data: bytes, path: StrPath, *, overwrite: bool = False) -> None:
+    """Write `data` to `path`, or to standard output where that is "-".
+
+    The file is atomic: written beside its destination under another name, then renamed. Whatever goes wrong, an
+    old file stays as it was and no temporary file remains.
+
+    Raises OutputError where it cannot be written, or appeared since `check_file` (unless `overwrite`).
+    BrokenPipeError passes through: a reader of standard output that left is no error of the data.
+    """
+    if os.fspath(path) == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    name = label(path)
+    try:
+        _write_atomically(data, _target(path), overwrite)
+    except FileExistsError as error:
+        raise OutputError(f"{name}: appeared meanwhile and was kept; choose another name") from error
+    except OSError as error:
+        raise OutputError(f"{name}: cannot be written ({one_line(error)}); make room or choose a folder") from error
+
+
+def _target(path: StrPath) -> Path:
+    """The file itself where `path` is a link to it, so that writing keeps the link."""
+    return Path(os.path.realpath(path))
+
+
+def _check_folder(folder: Path, name: str) -> None:
+    where = label(folder)
+    if not folder.exists():
+        raise OutputError(f"{name}: the folder {where} does not exist; create it first")
+    if not folder.is_dir():
+        raise OutputError(f"{name}: {where} is not a folder; choose another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{name}: the folder {where} cannot be written to; choose another or change its permissions")
+    if shutil.disk_usage(folder).free == 0:
+        raise OutputError(f"{name}: the disk that holds {where} is full; make room or choose another folder")
+
+
+def _check_target(target: Path, name: str, overwrite: bool, inputs: Iterable[StrPath]) -> None:
+    if not target.exists():
+        return
+    if not target.is_file():
+        raise OutputError(f"{name}: is not a regular file; choose another name")
+    for source in inputs:
+        if os.fspath(source) != "-" and os.path.exists(source) and os.path.samefile(source, target):
+            raise OutputError(f"{name}: is the input {label(source)}, which is never overwritten; choose another name")
+    if not overwrite:
+        raise OutputError(f"{name}: exists already; choose another name or allow overwriting")
+
+
+def _write_atomically(data: bytes, target: Path, overwrite: bool) -> None:
+    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        # Opened with "x", so that no other writer can hold the same name, and with the user's usual permissions.
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _publish(temporary, target, overwrite)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _publish(temporary: Path, target: Path, overwrite: bool) -> None:
+    """Give the finished file its name. A link, unlike a rename, never replaces a file that appeared meanwhile."""
+    if not overwrite:
+        try:
+            os.link(temporary, target)
+            return
+        except FileExistsError:
+            raise
+        except OSError:
+            pass  # a file system without hard links
+    elif target.exists():
+        temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+    os.replace(temporary, target)
