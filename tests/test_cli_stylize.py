@@ -60,7 +60,7 @@ def test_alpha_is_kept_and_settings_are_told(call: Call, tmp_path: Path, tiny_fo
     assert call("stylize", "photo.png", "wave.png", "-o", "out.png", "--model", tiny_folder, *settings).status == 0
     with Image.open(tmp_path / "photo.png") as before, Image.open(tmp_path / "out.png") as after:
         assert (np.asarray(before)[..., 3] == np.asarray(after)[..., 3]).all()
-        wanted = "model tiny, alpha 0.5 levels 5,3 strength 5=1 strength 3=0.25 mode cascade transform wct"
+        wanted = "model tiny, alpha 0.5 levels 5,3 strength 5=1 strength 3=0.25 mode cascade transform ot"
         assert wanted in after.text["Comment"]
 
 
@@ -80,11 +80,11 @@ def test_weights_of_styles(call: Call, tmp_path: Path, tiny_folder: Path) -> Non
     assert even != out("one.png:3", "two.png")
 
 
-def test_style_size_changes_the_style(call: Call, tmp_path: Path, tiny_folder: Path) -> None:
+def test_style_scale_changes_the_style(call: Call, tmp_path: Path, tiny_folder: Path) -> None:
     picture(tmp_path / "photo.png")
     picture(tmp_path / "wave.png", (60, 60), seed=1)
     assert call("stylize", "photo.png", "wave.png", "-o", "a.png", "--model", tiny_folder).status == 0
-    small = call("stylize", "photo.png", "wave.png", "-o", "b.png", "--model", tiny_folder, "--style-size", 20)
+    small = call("stylize", "photo.png", "wave.png", "-o", "b.png", "--model", tiny_folder, "--style-scale", 0.5)
     assert small.status == 0
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
 

@@ -37,7 +37,7 @@ def barycentre(
         weights: as many numbers, any scale, as `wct.maps.normalised` takes them; a single Gaussian above 0 is returned
             as it is.
         tolerance: relative change of the covariance (Frobenius) at which it counts as found.
-        max_iterations: full-rank styles take about 10, styles of a few dozen pixels up to 100.
+        max_iterations: styles of many pixels take about 10, of fewer pixels than channels up to 140.
 
     Raises:
         UsageError: the weights do not fit, or the numbers of channels differ.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wct.errors import UsageError
-from wct.linalg import Roots, _eigh, exact_device, finite, sqrt_pair
+from wct.linalg import Roots, eigh, exact_device, finite, sqrt_pair
 from wct.maps import AffineMap, check_channels, check_parts, shape
 
 __all__ = ["ROUNDING", "Gaussian", "merge"]
@@ -92,7 +92,7 @@ class Gaussian:
 
     def leading(self, rank: int) -> Tensor:
         """(C, C), the projector onto the `rank` directions in which the features vary most."""
-        vectors = _eigh(self.cov)[1][:, self.channels - min(rank, self.channels) :]
+        vectors = eigh(self.cov)[1][:, self.channels - min(rank, self.channels) :]
         return vectors @ vectors.mT
 
     def push(self, through: AffineMap) -> Gaussian:
@@ -104,7 +104,7 @@ class Gaussian:
     def to(self, device: torch.device | str) -> Gaussian:
         """The same on another device (on the CPU for MPS, which has no float64)."""
         home = exact_device(device)
-        return Gaussian(self.n, self.mean.to(home), self.cov.to(home))
+        return self if self.mean.device == home else Gaussian(self.n, self.mean.to(home), self.cov.to(home))
 
 
 def merge(gaussians: Iterable[Gaussian]) -> Gaussian:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wct.errors import NumericsError
 
-__all__ = ["RELATIVE_CUT", "Roots", "at", "exact_device", "finite", "sqrt_pair"]
+__all__ = ["RELATIVE_CUT", "Roots", "at", "eigh", "exact_device", "finite", "sqrt_pair"]
 
 RELATIVE_CUT = 2e-6
 """Eigenvalues up to this share of the largest one count as zero.
@@ -84,7 +84,7 @@ def sqrt_pair(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> 
     # cuSOLVER has failed on all-zero matrices (flat pictures): solve the identity in their place.
     zero = (matrix == 0).all(-1).all(-1)
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    values, vectors = _eigh(torch.where(zero[..., None, None], identity, matrix))
+    values, vectors = eigh(torch.where(zero[..., None, None], identity, matrix))
     values = values.masked_fill(zero[..., None], 0)
 
     kept = values > (cut * values[..., -1:]).clamp(min=floor)
@@ -100,7 +100,7 @@ def _rebuild(vectors: Tensor, values: Tensor) -> Tensor:
     return (vectors * values[..., None, :]) @ vectors.mT
 
 
-def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
+def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues (..., C), ascending, and eigenvectors in columns (..., C, C) of finite symmetric matrices."""
     try:
         values, vectors = torch.linalg.eigh(matrix)
@@ -112,7 +112,7 @@ def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _eigh_lapack(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """`_eigh` on the CPU by two slower algorithms that converge where divide-and-conquer has not."""
+    """`eigh` on the CPU by two slower algorithms that converge where divide-and-conquer has not."""
     solved = [_eigh_one(one) for one in matrix.detach().cpu().reshape(-1, *matrix.shape[-2:])]
     values = torch.stack([values for values, _ in solved]).reshape(matrix.shape[:-1])
     vectors = torch.stack([vectors for _, vectors in solved]).reshape(matrix.shape)

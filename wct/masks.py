@@ -107,8 +107,8 @@ def read_segments(
     """The regions of a pair of colour-coded maps, largest first: the same colour in both is the same region.
 
     The format of FastPhotoStyle (Li et al. 2018) and WCT2 (Yoo et al. 2019), with any colours, also in lossy files
-    and with smooth edges: regions have 0.1 % of their map or more, and every pixel belongs to one. Colours only in the
-    style's map are ignored.
+    and with smooth edges: regions have 0.1 % of their map or more, and every pixel belongs to one. What is nowhere
+    three pixels wide goes to its neighbours. Colours only in the style's map are ignored.
 
     content_source, style_source: anything `wct.images.read` takes, the maps of pictures of the sizes (H, W), (h, w).
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from wct.errors import InputError
 from wct.files import check_file, write_file
-from wct.gaussian import Gaussian
+from wct.gaussian import ROUNDING, Gaussian
 from wct.images import Picture, read
 from wct.images.label import label, one_line
 from wct.models.spec import LEVELS
@@ -67,7 +67,7 @@ def load_style(path: StrPath) -> Style:
         table, tensors = _read(path)
         return _style(table, tensors)
     except OSError as error:
-        raise InputError(f"{name}: cannot be opened ({one_line(error)}); check name and permissions") from error
+        raise InputError(f"{name}: cannot be opened; check its permissions") from error
     except (SafetensorError, ValueError, RecursionError) as error:
         raise InputError(f"{name}: is no style file, or damaged ({one_line(error)}); make it with wct style") from error
 
@@ -171,9 +171,12 @@ def _gaussian(n: float, where: str, tensors: Mapping[str, Tensor]) -> Gaussian:
     rows, columns = torch.tril_indices(channels, channels)
     cov = torch.zeros(channels, channels, dtype=torch.float64)
     cov[rows, columns] = cov[columns, rows] = triangle.double()
-    if not bool(torch.isfinite(mean).all() and torch.isfinite(cov).all() and (cov.diagonal() >= 0).all()):
+    gaussian = Gaussian(n, mean.double(), cov)
+    # The variance of a flat picture may be below zero by rounding.
+    least = -(ROUNDING * gaussian.mean).square().sum()
+    if not bool(torch.isfinite(least) and torch.isfinite(cov).all() and (cov.diagonal() >= least).all()):
         raise ValueError(f"{where} holds inf, NaN or a negative variance")
-    return Gaussian(n, mean.double(), cov)
+    return gaussian
 
 
 def _thumbnail(pixels: Tensor, name: str) -> Picture:

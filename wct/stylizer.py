@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -17,25 +16,20 @@ from wct.detail import require_detail, restore_detail
 from wct.devices import choose_device
 from wct.errors import ModelError, UsageError
 from wct.gaussian import Gaussian
-from wct.images import DEFAULT_MAX_PIXELS, Picture, Source, read
+from wct.images import Picture, Source, read
 from wct.linalg import at
 from wct.look import LOOK, TEXTURE, Look
 from wct.loop import Loop
-from wct.masks import read_mask, resize_mask
+from wct.masks import resize_mask
 from wct.models import Model
 from wct.models.spec import LEVELS
 from wct.regions import Layout, Region, layout, pooled, supported
+from wct.sources import mask_of, opened, preview_factor, scaled
 from wct.style import Part, Style, Weight
-from wct.style_file import is_style, load_style
 from wct.swap import SWAP_LEVELS, Texture
 from wct.texture import noise
 
-__all__ = ["STYLE_SIZE", "Progress", "Stylizer", "opened", "preview_factor"]
-
-STYLE_SIZE = 512
-"""Short side to which larger style pictures are reduced: the size of the strokes should not depend on the scan."""
-
-LARGEST_SCALE = 4.0
+__all__ = ["Progress", "Stylizer"]
 
 THUMBNAIL = 96
 """Long side in pixels of the small picture that a style keeps of its source."""
@@ -100,7 +94,7 @@ class Stylizer:
         levels = SWAP_LEVELS if patches else ()
 
         def measured(picture: Picture) -> Style:
-            picture, weights = _scaled(picture, scale, mask)
+            picture, weights = scaled(picture, scale, mask)
             if like is not None:
                 rgb = recolored(picture.rgb, like.rgb, color_strength, _plane(picture.opaque), _plane(like.opaque))
                 picture = replace(picture, rgb=rgb)
@@ -145,7 +139,7 @@ class Stylizer:
         regions = style if isinstance(style, list) else [Region(style)]
         if chosen.detail:
             require_detail()
-        masks = [None if region.mask is None else _mask(region.mask, picture) for region in regions]
+        masks = [None if region.mask is None else mask_of(region.mask, picture) for region in regions]
         factor = preview_factor(picture.size, size, preview)
         chosen, size = chosen.reduced(factor), size if factor == 1 else preview
         if size is not None:
@@ -184,6 +178,10 @@ class Stylizer:
             As a stylisation does; UsageError for a size or seed out of range.
         """
         chosen = replace(look, **changes, color="style", detail=0.0)
+        if tileable and chosen.transform == "swap":
+            raise UsageError(
+                "a tileable texture cannot be made by swap, whose patches end at the border; choose another"
+            )
         pixels = noise((size, size) if isinstance(size, int) else size, seed, tileable)
         canvas = Picture(pixels[0], name="texture")
         plan = layout(canvas, [self._fit(style, canvas, chosen, 1.0)], [None])
@@ -243,37 +241,6 @@ class Stylizer:
                 gaussians[level] = whole
         part = Part(picture.name, gaussians, dict.fromkeys(LEVELS, 1.0), picture.resized(_thumbnail(picture.size)))
         return Style((part,), self.model.fingerprint)
-
-
-def preview_factor(full: tuple[int, int], size: int | None, preview: int | None) -> float:
-    """How many times smaller than the result, of short side `size` or that of `full`, its preview is; at least 1."""
-    return 1.0 if preview is None else max(1.0, (size or min(full)) / preview)
-
-
-def opened(source: Source, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Style | Picture:
-    """What a source holds, which may be a style file; raises as `wct.images.read` and `load_style` do."""
-    if isinstance(source, str | os.PathLike) and is_style(source):
-        return load_style(source)
-    return read(source, max_pixels=max_pixels)
-
-
-def _scaled(picture: Picture, scale: float | None, mask: Source | Tensor | None) -> tuple[Picture, Tensor | None]:
-    """The picture at the size at which it is measured, and its mask (H, W) likewise."""
-    weights = None if mask is None else _mask(mask, picture)
-    if scale is None:
-        return picture, weights
-    if not 0 < scale <= LARGEST_SCALE:
-        raise UsageError(f"scale of the style is {scale}; needs a number above 0, up to {LARGEST_SCALE:g}")
-    size = max(1, round(scale * min(*picture.size, STYLE_SIZE)))
-    if size != min(picture.size):
-        picture = picture.resized(size)
-        weights = None if weights is None else resize_mask(weights, picture.size)
-    return picture, weights
-
-
-def _mask(mask: Source | Tensor, picture: Picture) -> Tensor:
-    """The mask (H, W) of a picture, in 0..1."""
-    return read_mask(mask.cpu().numpy() if isinstance(mask, Tensor) and mask.ndim == 2 else mask, picture.size)
 
 
 def _plane(weights: Tensor | None) -> Tensor | None:

@@ -12,6 +12,7 @@ from wct.cli.demo import demo
 from wct.cli.doctor import doctor
 from wct.cli.evaluate import evaluate
 from wct.cli.models import models
+from wct.cli.style import StyleCommand, style
 from wct.cli.stylize import stylize
 from wct.cli.train import train
 
@@ -42,5 +43,6 @@ def wct(
 
 for verb in (stylize, models, doctor, demo):
     app.command()(verb)
+app.command(cls=StyleCommand)(style)
 app.add_typer(evaluate)
 app.add_typer(train)

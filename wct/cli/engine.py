@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wct import __version__
 from wct.devices import choose_device
-from wct.look import Look
+from wct.look import LOOK, Look
 from wct.models import Model
 from wct.stylizer import Stylizer
 
@@ -26,8 +26,12 @@ def load_vgg(vgg: Path | None, device: str) -> Model:
 
 
 def stamp(stylizer: Stylizer, look: Look) -> str:
-    """One line for the output file that says what made it."""
+    """One line for the output file that says what made it: the main settings, and others where they were changed."""
     levels = ",".join(map(str, look.levels))
     strength = "".join(f" strength {level}={factor:g}" for level, factor in look.strength.items())
     settings = f"alpha {look.alpha:g} levels {levels}{strength} mode {look.mode} transform {look.transform}"
+    for name in ("rank", "passes", "color", "color_strength", "detail"):
+        value = getattr(look, name)
+        if value != getattr(LOOK, name):
+            settings += f" {name} {value}"
     return f"wct {__version__}, model {stylizer.model.card.name}, {settings}"

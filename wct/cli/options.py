@@ -11,7 +11,7 @@ import typer
 
 from wct.errors import UsageError
 from wct.images.label import label
-from wct.look import BLENDS, LOOK, PHOTO, TRANSFORM_NAMES
+from wct.look import BLENDS, TRANSFORM_NAMES
 
 __all__ = [
     "Alpha",
@@ -45,12 +45,7 @@ Blend = Annotated[
     str, typer.Option(metavar="|".join(BLENDS), help="Several styles: mean of the maps, or one Gaussian between them.")
 ]
 Transform = Annotated[
-    str | None,
-    typer.Option(
-        metavar="|".join(TRANSFORM_NAMES),
-        help=f"How the style's statistics are imposed. Default: {LOOK.transform}; with --photo {PHOTO.transform}.",
-        show_default=False,
-    ),
+    str, typer.Option(metavar="|".join(TRANSFORM_NAMES), help="How the style's statistics are imposed.")
 ]
 MaxPixels = Annotated[int, typer.Option(min=0, help="Refuse pictures of more pixels; 0 for no limit.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]

@@ -41,7 +41,7 @@ class Measure:
 
     def __call__(self, source: str | Picture | Style, mask: str | Tensor | None = None) -> Style:
         """The style of a picture or style file, where its mask is white."""
-        from wct.stylizer import opened
+        from wct.sources import opened
 
         # One at a time: of a large style only its statistics stay in memory.
         return self.stylizer.style(

@@ -111,7 +111,7 @@ def stylize(
     alpha: Alpha = LOOK.alpha,
     levels: Levels = None,
     strength: Strength = "",
-    transform: Transform = None,
+    transform: Transform = LOOK.transform,
     rank: Rank = LOOK.rank,
     blend: Blend = BLENDS[0],
     style_scale: StyleScale = 1.0,
@@ -145,7 +145,7 @@ def stylize(
         levels=parse_levels(levels) if levels else base.levels,
         strength=parse_factors(strength, "strength") if strength else {},
         mode=mode or base.mode,
-        transform=transform or base.transform,
+        transform=transform,
         rank=rank,
         passes=passes,
         color=color,
@@ -161,7 +161,7 @@ def stylize(
 
     from wct.cli.engine import load, stamp
     from wct.images import check_output, read
-    from wct.stylizer import opened, preview_factor
+    from wct.sources import opened, preview_factor
     from wct.transforms import transform as known_transform
 
     known_transform(look.transform, look.rank)

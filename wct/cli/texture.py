@@ -17,6 +17,7 @@ from wct.cli.options import (
     ModelName,
     Overwrite,
     StyleScale,
+    Transform,
     parse_weighted,
 )
 from wct.cli.terminal import bar, note
@@ -40,7 +41,6 @@ Output = Annotated[
 Size = Annotated[str, typer.Option(metavar="N|HxW", help="Pixels: the side of a square, or height x width.")]
 Seed = Annotated[int, typer.Option(help="Another number, another texture; the same gives the same.")]
 Passes = Annotated[int, typer.Option(min=1, help="How often to go through the levels, each time on the last result.")]
-Transform = Annotated[str, typer.Option(metavar="NAME", help="How the style's statistics are imposed.")]
 Tileable = Annotated[bool, typer.Option("--tileable", help="Repeats without a seam; sides are multiples of 16.")]
 
 
@@ -71,7 +71,7 @@ def texture(
 
     from wct.cli.engine import load, stamp
     from wct.images import check_output
-    from wct.stylizer import opened
+    from wct.sources import opened
     from wct.transforms import transform as known_transform
 
     known_transform(look.transform, look.rank)
