@@ -35,5 +35,5 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "wct needs Python 3.11 or newer with venv, named $(PYTHON); install it, or name another: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --editable '.[dev,demo,detail]'
+	$(VENV)/bin/python -m pip install --quiet --editable '.[dev,demo]'
 	@touch $@

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.util import find_spec
-
 import pytest
 import torch
 from hypothesis import given
@@ -13,10 +10,9 @@ from strategies import generator, seeds
 from torch import Tensor
 
 from wct.detail import restore_detail
-from wct.errors import MissingExtraError, UsageError
+from wct.errors import UsageError
 
 sides = st.integers(1, 14)
-with_kornia = pytest.mark.skipif(find_spec("kornia") is None, reason="kornia is absent: pip install 'wct[detail]'")
 
 
 def noise(height: int, width: int, seed: int = 0) -> Tensor:
@@ -36,7 +32,6 @@ def luma(picture: Tensor) -> Tensor:
     return torch.tensordot(torch.tensor([0.299, 0.587, 0.114]), picture, dims=1)
 
 
-@with_kornia
 @given(sides, sides, seeds, st.sampled_from([0.0, 0.4, 1.0]))
 def test_any_size_gives_a_picture(height: int, width: int, seed: int, amount: float) -> None:
     result = noise(height, width, seed)
@@ -47,26 +42,22 @@ def test_any_size_gives_a_picture(height: int, width: int, seed: int, amount: fl
         assert torch.equal(found, result)
 
 
-@with_kornia
 @given(sides, sides, seeds)
 def test_a_grey_content_as_the_result_stays(height: int, width: int, seed: int) -> None:
     content = grey(noise(height, width, seed)[0])
     torch.testing.assert_close(restore_detail(content, content, 1), content, rtol=0, atol=1e-5)
 
 
-@with_kornia
 def test_edges_fall_in_line_with_those_of_the_content() -> None:
     found = luma(restore_detail(step(19), step(16), 1))[16]
     assert int(found.diff().abs().argmax()) == 15
 
 
-@with_kornia
 def test_an_edge_gets_no_halo() -> None:
     found = restore_detail(step(16, 0.3, 0.7), step(16), 1)
     assert float(found.min()) > 0.28 and float(found.max()) < 0.72
 
 
-@with_kornia
 def test_texture_comes_back_without_its_colour() -> None:
     board = 0.5 + 0.04 * (torch.arange(32) + torch.arange(32)[:, None]).remainder(2).mul(2).sub(1)
     content = torch.stack([board, 1 - board, board])
@@ -75,14 +66,12 @@ def test_texture_comes_back_without_its_colour() -> None:
     torch.testing.assert_close(added, luma(content - 0.5).expand(3, 32, 32), rtol=0, atol=1e-3)
 
 
-@with_kornia
 def test_a_flat_sky_stays_free_of_noise() -> None:
     content = torch.tensor([0.5, 0.6, 0.8])[:, None, None].expand(3, 32, 32)
     found = restore_detail(0.4 + 0.2 * noise(32, 32), content, 1)
     assert float(found.std((1, 2)).max()) < 0.02
 
 
-@with_kornia
 def test_the_amount_is_linear() -> None:
     result, content = 0.3 + 0.4 * noise(16, 16), 0.3 + 0.4 * noise(16, 16, 1)
     wanted = torch.lerp(result, restore_detail(result, content, 1), 0.25)
@@ -98,10 +87,3 @@ def test_an_amount_out_of_range_is_refused(amount: float) -> None:
 def test_pictures_of_two_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match=r"shape \(3, 4, 4\) and the content \(3, 4, 5\)"):
         restore_detail(noise(4, 4), noise(4, 5), 1)
-
-
-def test_a_missing_kornia_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "kornia", None)
-    monkeypatch.setitem(sys.modules, "kornia.filters", None)
-    with pytest.raises(MissingExtraError, match=r"needs kornia.*pip install 'wct\[detail\]'"):
-        restore_detail(noise(4, 4), noise(4, 4), 0.5)

@@ -126,7 +126,8 @@ def test_alpha_is_kept_and_hidden_colours_do_not_count(stylizer: Stylizer) -> No
         assert result.alpha is not None
         np.testing.assert_array_equal(result.alpha, transparent(noise(32, 128), 0).alpha)
     torch.testing.assert_close(results[0].rgb[..., 64:], results[1].rgb[..., 64:], rtol=0, atol=1e-5)
-    visible, whole = (stylizer.style(transparent(noise(32, 128), hidden)).parts[0].gaussians[1] for hidden in (0.0, 1.0))
+    pictures = (transparent(noise(32, 128), hidden) for hidden in (0.0, 1.0))
+    visible, whole = (stylizer.style(picture).parts[0].gaussians[1] for picture in pictures)
     torch.testing.assert_close(visible.mean, whole.mean)
     assert visible.n == 32 * 64 + 0
 

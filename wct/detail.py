@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wct.errors import MissingExtraError, UsageError
+from wct.errors import UsageError
 from wct.maps import shape
 
-__all__ = ["require_detail", "restore_detail"]
+__all__ = ["restore_detail"]
 
 _RADIUS = 4
 """Pixels. Structure up to about twice this size comes from the content; what is larger stays the style's."""
@@ -17,16 +17,6 @@ _EDGE = 0.1
 """Contrast, in 0..1, above which an edge of the content is kept by the filter, and below which it is detail."""
 
 _LUMA = (0.299, 0.587, 0.114)
-
-
-def require_detail() -> None:
-    """Raise MissingExtraError where `restore_detail` cannot work: before the work, not after it."""
-    try:
-        import kornia.filters  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(
-            "restoring detail needs kornia, which is not installed; pip install 'wct[detail]'"
-        ) from error
 
 
 def restore_detail(result: Tensor, content: Tensor, amount: float) -> Tensor:
@@ -45,7 +35,6 @@ def restore_detail(result: Tensor, content: Tensor, amount: float) -> Tensor:
 
     Raises:
         UsageError: the amount is out of range, or the sizes differ.
-        MissingExtraError: kornia is not installed.
     """
     if not 0 <= amount <= 1:
         raise UsageError(f"detail is {amount}; it needs a number from 0 (none restored) to 1 (all)")
@@ -53,8 +42,7 @@ def restore_detail(result: Tensor, content: Tensor, amount: float) -> Tensor:
         raise UsageError(f"the result has shape {shape(result)} and the content {shape(content)}; make them one size")
     if amount == 0:
         return result
-    require_detail()
-    from kornia.filters import guided_blur
+    from kornia.filters import guided_blur  # rarely needed: spares every other run its time
 
     luma = torch.tensordot(content.new_tensor(_LUMA), content.to(result), dims=1)
     guide = luma[None, None]

@@ -19,7 +19,7 @@ COLORS = ("style", "content", "luminance")
 BLENDS = ("maps", "barycentre")
 """How several styles become one: the mean of their maps (Li et al. 2017), or one Gaussian between theirs."""
 
-TRANSFORM_NAMES = ("ot", "wct", "adain", "mean", "swap", "whiten", "color")
+TRANSFORM_NAMES = ("wct", "ot", "adain", "mean", "swap", "whiten", "color")
 """Those of `wct.transforms.TRANSFORMS`, known without loading it."""
 
 
@@ -112,7 +112,7 @@ class Look:
 LOOK = Look()
 """What nobody has to ask for."""
 
-PHOTO = Look(levels=(3, 2, 1), mode="photo")
+PHOTO = Look(levels=(3, 2, 1), mode="photo", detail=1.0)
 """Results that stay photographs: the deepest levels, which move shapes, are left out."""
 
 TEXTURE = Look(passes=3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 from torch import Tensor
 
 from wct.errors import UsageError
@@ -47,5 +48,9 @@ def scaled(picture: Picture, scale: float | None, mask: Source | Tensor | None) 
 
 
 def mask_of(mask: Source | Tensor, picture: Picture) -> Tensor:
-    """The mask (H, W) of a picture, in 0..1."""
-    return read_mask(mask.cpu().numpy() if isinstance(mask, Tensor) and mask.ndim == 2 else mask, picture.size)
+    """The mask (H, W) of a picture, in 0..1; raises as `wct.masks.read_mask` does."""
+    if isinstance(mask, Tensor) and mask.ndim == 2:
+        mask = mask.cpu().numpy()
+    if isinstance(mask, np.ndarray) and mask.dtype == np.bool_:
+        mask = mask.astype(np.float32)
+    return read_mask(mask, picture.size)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wct.color import luminance_only, recolored
-from wct.detail import require_detail, restore_detail
+from wct.detail import restore_detail
 from wct.devices import choose_device
 from wct.errors import ModelError, UsageError
 from wct.gaussian import Gaussian
@@ -101,7 +101,10 @@ class Stylizer:
             found = self._measure(picture, weights, levels)
             return found if like is None else replace(found, colors="content")
 
-        known = (source if isinstance(source, Style) else opened(source) for source in sources)
+        known = [source if isinstance(source, Style) else opened(source) for source in sources]
+        ready = [source.name for source in known if isinstance(source, Style)]
+        if mask is not None and ready:
+            raise UsageError(f"style {ready[0]}: is measured already; a style mask needs the picture itself")
         styles = [source if isinstance(source, Style) else measured(source) for source in known]
         return Style.blend(styles, weights, blend)
 
@@ -137,8 +140,6 @@ class Stylizer:
         chosen = replace(look, **changes)
         picture = read(content)
         regions = style if isinstance(style, list) else [Region(style)]
-        if chosen.detail:
-            require_detail()
         masks = [None if region.mask is None else mask_of(region.mask, picture) for region in regions]
         factor = preview_factor(picture.size, size, preview)
         chosen, size = chosen.reduced(factor), size if factor == 1 else preview
@@ -205,7 +206,10 @@ class Stylizer:
                 patches=look.transform == "swap",
             )
         if source.fingerprint != self.model.fingerprint:
-            raise ModelError(f"style {source.name}: made by another model; make it again with {self.model.card.name!r}")
+            raise ModelError(
+                f"style {source.name}: made by another model, {source.model!r}; make it again with "
+                f"{self.model.card.name!r}"
+            )
         if look.color == "content" and source.colors != "content":
             raise UsageError(
                 f"style {source.name}: holds its own colours; for the content's give the style picture itself, "
@@ -213,8 +217,8 @@ class Stylizer:
             )
         if look.transform == "swap" and not source.has_patches:
             raise UsageError(
-                f"style {source.name}: keeps no patches, which swap needs; give the picture itself, "
-                "or make the style with patches=True"
+                f"style {source.name}: keeps no patches, which swap needs; give the picture itself "
+                "(files of styles never keep them, and styles in memory with patches=True)"
             )
         return source
 
@@ -239,8 +243,10 @@ class Stylizer:
                     inside = weights[None] if opaque is None else weights * opaque
                     whole = supported(kind.of(x, pooled(inside, x)[0]), whole)
                 gaussians[level] = whole
-        part = Part(picture.name, gaussians, dict.fromkeys(LEVELS, 1.0), picture.resized(_thumbnail(picture.size)))
-        return Style((part,), self.model.fingerprint)
+        part = Part(
+            Path(picture.name).name, gaussians, dict.fromkeys(LEVELS, 1.0), picture.resized(_thumbnail(picture.size))
+        )
+        return Style((part,), self.model.fingerprint, model=self.model.card.name)
 
 
 def _plane(weights: Tensor | None) -> Tensor | None:

@@ -14,6 +14,7 @@ from wct.cli.evaluate import evaluate
 from wct.cli.models import models
 from wct.cli.style import StyleCommand, style
 from wct.cli.stylize import stylize
+from wct.cli.texture import texture
 from wct.cli.train import train
 
 __all__ = ["app"]
@@ -41,7 +42,7 @@ def wct(
     """
 
 
-for verb in (stylize, models, doctor, demo):
+for verb in (stylize, texture, models, doctor, demo):
     app.command()(verb)
 app.command(cls=StyleCommand)(style)
 app.add_typer(evaluate)

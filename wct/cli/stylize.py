@@ -75,7 +75,13 @@ Rank = Annotated[
 Passes = Annotated[int, typer.Option(min=1, help="How often to do it all, each time on the last result.")]
 Color = Annotated[str, typer.Option(metavar="|".join(COLORS), help="Whose colours; luminance changes lightness alone.")]
 ColorStrength = Annotated[float, typer.Option(help="How far --color goes: 0 not at all, 1 all the way.")]
-Detail = Annotated[float, typer.Option(help="How much of the photo's fine structure to restore at the end, 0 to 1.")]
+Detail = Annotated[
+    float | None,
+    typer.Option(
+        help="How much of the photo's fine structure to restore at the end, 0 to 1. Default: 0; with --photo 1.",
+        show_default=False,
+    ),
+]
 Mask = Annotated[str | None, typer.Option(metavar="FILE", help="Where the style goes (white); the rest is kept.")]
 StyleMask = Annotated[str | None, typer.Option(metavar="FILE", help="What of the style picture counts (white).")]
 RegionOption = Annotated[
@@ -122,7 +128,7 @@ def stylize(
     color: Color = LOOK.color,
     color_strength: ColorStrength = LOOK.color_strength,
     photo: Photo = False,
-    detail: Detail = LOOK.detail,
+    detail: Detail = None,
     passes: Passes = LOOK.passes,
     mode: Mode = None,
     size: Size = None,
@@ -150,7 +156,7 @@ def stylize(
         passes=passes,
         color=color,
         color_strength=color_strength,
-        detail=detail,
+        detail=base.detail if detail is None else detail,
     )
     sources = [parse_weighted(text) for text in styles or []]
     regions = [parse_region(text) for text in region or []]
