@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from wct.models.encoder import halved
 from wct.regions import Layout, Region, layout
 from wct.style import Style
 from wct.stylizer import Stylizer
+from wct.transforms import wct
 
 pytestmark = pytest.mark.filterwarnings("ignore:the region of style:wct.images.PictureWarning")
 
@@ -120,8 +122,6 @@ def test_each_region_takes_the_map_of_its_own_statistics(stylizer: Stylizer, a: 
 def test_a_region_has_the_statistics_of_its_style(stylizer: Stylizer, a: Style, b: Style) -> None:
     x = stylizer.model.encoder(noise(*SIZE)[None], (1,))[1]
     plan = Layout((a, b), torch.stack([half("left"), half("right")]))
-    from wct.transforms import wct
-
     maps = [style.map(part, 1, wct) for style, part in zip(plan.styles, plan.measure(x), strict=True)]
     made = plan.apply(maps, x)
     for style, columns in ((a, slice(0, 24)), (b, slice(24, 48))):
@@ -148,8 +148,9 @@ def test_masks_that_overlap_share_and_what_no_region_takes_is_kept(seed: int, co
 
 def test_two_white_masks_are_half_of_each(stylizer: Stylizer, a: Style, b: Style) -> None:
     white = torch.ones(SIZE)
-    shared = stylizer(noise(*SIZE), [Region(a, white), Region(b, white)]).rgb
-    close(shared, stylizer(noise(*SIZE), stylizer.style(a, b)).rgb, 1e-4)
+    shared = stylizer(noise(*SIZE), [Region(a, white), Region(b, white)], levels=(3, 2, 1)).rgb
+    close(shared, stylizer(noise(*SIZE), stylizer.style(a, b), levels=(3, 2, 1)).rgb, 1e-4)
+    assert not torch.allclose(shared, stylizer(noise(*SIZE), a, levels=(3, 2, 1)).rgb, atol=1e-2)
 
 
 @given(seeds, st.permutations(range(4)))
@@ -159,7 +160,8 @@ def test_the_order_of_regions_does_not_matter(
 ) -> None:
     regions = [Region(a, soft(seed)), Region(b, soft(seed + 1)), Region(None, soft(seed + 2)), Region(a)]
     content = noise(*SIZE, seed)
-    close(stylizer(content, [regions[i] for i in order]).rgb, stylizer(content, regions).rgb, 1e-4)
+    found = stylizer(content, [regions[i] for i in order], levels=(3, 2, 1)).rgb
+    close(found, stylizer(content, regions, levels=(3, 2, 1)).rgb, 1e-4)
 
 
 def test_measuring_under_hard_masks_is_measuring_crops(stylizer: Stylizer, a: Style, b: Style) -> None:
@@ -182,8 +184,8 @@ def test_a_region_of_few_features_borrows_and_others_do_not(a: Style, b: Style) 
     few = torch.zeros(8, 8)
     few[0, :3] = 1
     small, large = Layout((a, b), torch.stack([few, 1 - few])).measure(x)
-    assert torch.linalg.matrix_rank(Gaussian.of(x, few).cov) == 2
-    assert torch.linalg.matrix_rank(small.cov) == 8
+    assert torch.linalg.matrix_rank(Gaussian.of(x, few).cov, rtol=1e-5) == 2
+    assert torch.linalg.matrix_rank(small.cov, rtol=1e-5) == 8
     torch.testing.assert_close(large.cov, Gaussian.of(x, 1 - few).cov)
     wanted = (3 * Gaussian.of(x, few).mean + 5 * Gaussian.of(x).mean) / 8
     torch.testing.assert_close(small.mean, wanted, rtol=1e-5, atol=1e-6)
@@ -237,12 +239,13 @@ def test_swapping_patches_in_regions(stylizer: Stylizer) -> None:
 
 
 def test_a_small_region_warns_once_and_is_finite(stylizer: Stylizer, a: Style) -> None:
-    mask = torch.zeros(SIZE)
+    mask = torch.zeros(64, 80)
     mask[3, 5] = 1
-    with pytest.warns(PictureWarning, match=r"has only 1 pixels.*borrows") as caught:
-        made = stylizer(noise(*SIZE), [Region(stylizer.style(noise(9, 9, 3)), mask), Region(a, torch.ones(SIZE))]).rgb
+    speck = replace(a, parts=(replace(a.parts[0], name="speck.png"),))
+    with pytest.warns(PictureWarning) as caught:
+        made = stylizer(noise(64, 80), [Region(speck, mask), Region(a)]).rgb
+    assert [str(one.message).startswith("the region of style speck.png has only 1 pixels") for one in caught] == [True]
     assert bool(torch.isfinite(made).all())
-    assert len({str(warning.message) for warning in caught}) == len(caught)
 
 
 def test_regions_large_enough_do_not_warn(stylizer: Stylizer, a: Style, b: Style) -> None:
@@ -278,15 +281,15 @@ def test_a_style_with_a_mask_is_measured_inside(stylizer: Stylizer) -> None:
 @pytest.mark.parametrize(
     ("made", "kind", "words"),
     [
-        (lambda style: [], UsageError, "no region given"),
-        (lambda style: [Region(style), Region(style)], UsageError, "2 regions have no mask"),
-        (lambda style: [Region(style), Region(None)], UsageError, "2 regions have no mask"),
-        (lambda style: [Region(None)], UsageError, "no pixel is left for a style"),
-        (lambda style: [Region(None, half("left"))], UsageError, "no pixel is left for a style"),
-        (lambda style: [Region(None, torch.ones(SIZE)), Region(style)], UsageError, "no pixel is left for a style"),
-        (lambda style: [Region(style, torch.ones(32, 47))], InputError, "needed 48x32"),
-        (lambda style: [Region(style, torch.ones(48, 32)), Region(style)], InputError, "needed 48x32"),
-        (lambda style: [Region(style, torch.zeros(SIZE))], InputError, "black everywhere"),
+        (lambda _: [], UsageError, "no region given"),
+        (lambda a: [Region(a), Region(a)], UsageError, "2 regions have no mask"),
+        (lambda a: [Region(a), Region(None)], UsageError, "2 regions have no mask"),
+        (lambda _: [Region(None)], UsageError, "no pixel is left for a style"),
+        (lambda _: [Region(None, half("left"))], UsageError, "no pixel is left for a style"),
+        (lambda a: [Region(None, torch.ones(SIZE)), Region(a)], UsageError, "no pixel is left for a style"),
+        (lambda a: [Region(a, torch.ones(32, 47))], InputError, "needed 48x32"),
+        (lambda a: [Region(a, torch.ones(48, 32)), Region(a)], InputError, "needed 48x32"),
+        (lambda a: [Region(a, torch.zeros(SIZE))], InputError, "black everywhere"),
     ],
 )
 def test_regions_that_cannot_be_are_refused(

@@ -218,7 +218,7 @@ class Stylizer:
         if look.transform == "swap" and not source.has_patches:
             raise UsageError(
                 f"style {source.name}: keeps no patches, which swap needs; give the picture itself "
-                "(files of styles never keep them, and styles in memory with patches=True)"
+                "(in Python, a style made with patches=True will do)"
             )
         return source
 

@@ -14,7 +14,8 @@ from reference import Reference
 from torch import Tensor
 from torch.nn import functional as F
 
-from wct import Model, Stylizer
+from wct import Model, Region, Stylizer
+from wct.look import PHOTO
 from wct.models import find
 from wct.models.model import ENCODER
 
@@ -49,7 +50,18 @@ def contenders(model: str | Path, size: int) -> tuple[dict[str, Callable[[], obj
     for mode in ("single", "cascade"):
         runs[f"{name}, {mode}, style picture"] = partial(stylizer, content, style, mode=mode)
         runs[f"{name}, {mode}, saved style"] = partial(stylizer, content, saved, mode=mode)
+    four = [stylizer.style(picture(size, seed)) for seed in range(2, 6)]
+    runs[f"{name}, single, 4 saved styles"] = partial(stylizer, content, stylizer.style(*four))
+    regions = [Region(one, mask) for one, mask in zip(four, quarters(size), strict=True)]
+    runs[f"{name}, single, 4 regions"] = partial(stylizer, content, regions)
+    runs[f"{name}, photo, saved style"] = partial(stylizer, content, saved, look=PHOTO)
     return runs, weights
+
+
+def quarters(size: int) -> Tensor:
+    """Masks (4, size, size) of the quarters of a picture."""
+    half = torch.arange(size) < size // 2
+    return torch.stack([(half == top)[:, None] & (half == left) for top in (True, False) for left in (True, False)])
 
 
 def measure(model: str | Path, size: int, repeats: int) -> dict[str, Any]:

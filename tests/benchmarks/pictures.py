@@ -1,0 +1,162 @@
+"""The README's pictures of what the knobs do, from the sample photos and painted styles, into decoders/compact.
+
+python tests/benchmarks/pictures.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from wct import Picture, Region, Stylizer
+from wct.images import read
+from wct.look import PHOTO
+from wct.samples import PAINTINGS, paint, photo
+
+FOLDER = Path(__file__).resolve().parents[2] / "decoders" / "compact"
+HEIGHT, GAP, PAPER, INK = 180, 10, (250, 249, 246), (40, 38, 36)
+
+Cell = tuple[str, Picture]
+
+
+def lay_out(rows: Sequence[Sequence[Cell]]) -> Picture:
+    """Rows of pictures of one height, each with its words below."""
+    font = ImageFont.load_default(14)
+    step = HEIGHT + 30
+    images = [
+        [(words, one.resized((HEIGHT, round(one.size[1] * HEIGHT / one.size[0]))).to_pil()) for words, one in row]
+        for row in rows
+    ]
+    width = max(sum(image.width + GAP for _, image in row) for row in images) + GAP
+    canvas = Image.new("RGB", (width, GAP + step * len(rows)), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    for y, row in enumerate(images):
+        x = GAP
+        for words, image in row:
+            canvas.paste(image, (x, GAP + y * step))
+            draw.text((x + image.width / 2, GAP + y * step + HEIGHT + 13), words, INK, font, anchor="mm")
+            x += image.width + GAP
+    return read(np.asarray(canvas), name="sheet")
+
+
+def strength(stylizer: Stylizer) -> list[list[Cell]]:
+    cat, painting = photo("chelsea"), paint("waves")
+    style = stylizer.style(painting)
+    scaled = {scale: stylizer.style(painting, scale=scale) for scale in (0.25, 0.5, 2.0)}
+    return [
+        [("photo", cat), *((f"--alpha {a:g}", stylizer(cat, style, alpha=a)) for a in (0.3, 0.6, 1.0, 1.3))],
+        [
+            ("style", painting),
+            *(("--levels " + ",".join(map(str, k)), stylizer(cat, style, levels=k)) for k in ((5,), (4, 3), (2, 1))),
+            ("--rank 8", stylizer(cat, style, rank=8)),
+            ("--passes 3", stylizer(cat, style, passes=3)),
+        ],
+        [(f"--style-scale {k:g}", stylizer(cat, one)) for k, one in scaled.items()]
+        + [
+            ("--mode cascade", stylizer(cat, style, mode="cascade")),
+            ("--preview 100", stylizer(cat, style, preview=100)),
+        ],
+    ]
+
+
+def blending(stylizer: Stylizer) -> list[list[Cell]]:
+    cup = photo("coffee").resized(216)
+    corners = [stylizer.style(paint(name)) for name in PAINTINGS]
+    rows: list[list[Cell]] = []
+    for y in (0.0, 0.5, 1.0):
+        row: list[Cell] = []
+        for x in (0.0, 0.25, 0.5, 0.75, 1.0):
+            weights = [(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y]
+            words = " + ".join(f"{w:.3g} {name}" for w, name in zip(weights, PAINTINGS, strict=True) if w)
+            row.append((words if max(weights) == 1 else "", stylizer(cup, stylizer.style(*corners, weights=weights))))
+        rows.append(row)
+    return rows
+
+
+def regions(stylizer: Stylizer) -> list[list[Cell]]:
+    woman = photo("astronaut")
+    height, width = woman.size
+    y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    face = torch.sigmoid(60 * (0.16 - ((x - 0.44) ** 2 / 0.8 + (y - 0.22) ** 2).sqrt()))
+    left, soft = (x < 0.5).float(), 1 - x
+    one, other = stylizer.style(paint("waves")), stylizer.style(paint("mosaic"))
+    grey = Picture(face.expand(3, -1, -1).contiguous())
+    return [
+        [
+            ("photo", woman),
+            ("left half=waves, mosaic", stylizer(woman, [Region(one, left), Region(other)])),
+            ("grey ramp=waves, mosaic", stylizer(woman, [Region(one, soft), Region(other)])),
+            ("face.png", grey),
+            ("face.png=keep, waves", stylizer(woman, [Region(None, face), Region(one)])),
+            ("--mask face.png waves", stylizer(woman, [Region(one, face)])),
+        ]
+    ]
+
+
+def colour(stylizer: Stylizer) -> list[list[Cell]]:
+    rows: list[list[Cell]] = []
+    for content, name in ((photo("coffee"), "waves"), (photo("chelsea"), "mosaic")):
+        painting = paint(name)
+        made = [(f"--color {c}", stylizer(content, painting, color=c)) for c in ("style", "content", "luminance")]
+        rows.append([("photo", content), ("style", painting), *made])
+    return rows
+
+
+def transforms(stylizer: Stylizer) -> list[list[Cell]]:
+    woman, painting = photo("astronaut"), paint("mosaic")
+    style = stylizer.style(painting, patches=True)
+    made = [(f"--transform {k}", stylizer(woman, style, transform=k)) for k in ("ot", "wct", "adain", "mean", "swap")]
+    halves = [(f"{k} --levels 3", stylizer(woman, style, transform=k, levels=(3,))) for k in ("whiten", "color")]
+    return [[("photo", woman), ("style", painting), *made[:3]], [*made[3:], *halves]]
+
+
+def photographs(stylizer: Stylizer) -> list[list[Cell]]:
+    rows: list[list[Cell]] = []
+    for content, other in ((photo("coffee"), paint("waves")), (photo("chelsea"), photo("coffee"))):
+        style = stylizer.style(other)
+        rows.append(
+            [
+                ("photo", content),
+                ("style", other),
+                ("plain", stylizer(content, style)),
+                ("--detail 0.6", stylizer(content, style, detail=0.6)),
+                ("--photo", stylizer(content, style, look=PHOTO)),
+            ]
+        )
+    return rows
+
+
+def textures(stylizer: Stylizer) -> list[list[Cell]]:
+    waves, mosaic, linocut = (stylizer.style(paint(name)) for name in ("waves", "mosaic", "linocut"))
+    tile = stylizer.texture(waves, 128, tileable=True)
+    repeated = Picture(tile.rgb.repeat(1, 2, 2))
+    half = stylizer.style(mosaic, linocut)
+    return [
+        [
+            ("mosaic", stylizer.texture(mosaic, 256)),
+            ("mosaic --seed 1", stylizer.texture(mosaic, 256, seed=1)),
+            ("mosaic linocut", stylizer.texture(half, 256)),
+            ("linocut", stylizer.texture(linocut, 256)),
+            ("waves --tileable, 2 x 2", repeated),
+        ]
+    ]
+
+
+SHEETS: dict[str, Callable[[Stylizer], list[list[Cell]]]] = {
+    "strength": strength,
+    "blending": blending,
+    "regions": regions,
+    "colour": colour,
+    "transforms": transforms,
+    "photo": photographs,
+    "texture": textures,
+}
+
+if __name__ == "__main__":
+    engine = Stylizer("compact", device="cpu")
+    for title, make in SHEETS.items():
+        lay_out(make(engine)).save(FOLDER / f"{title}.jpg", overwrite=True, quality=78)
