@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from shell import Call, picture, run
 from wct.cli.options import WeightedPath, parse_weighted
 from wct.cli.regions import parse_region
 from wct.errors import UsageError
+from wct.models import Model
+from wct.stylizer import Stylizer
 
 HEIGHT, WIDTH = 64, 160
 LEFT, RIGHT = slice(0, WIDTH // 2), slice(WIDTH // 2, WIDTH)
@@ -195,6 +198,19 @@ def test_every_option_goes_with_regions(made: Made, files: Path, option: tuple[o
         assert not np.array_equal(again[:, LEFT], photo[:, LEFT])
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"preview": 16}, {"preview": 16, "size": 32}, {"color": "content", "color_strength": 0.5}, {"transform": "swap"}],
+)
+def test_the_command_line_makes_what_the_library_makes(
+    made: Made, files: Path, tiny_model: Model, settings: dict[str, Any]
+) -> None:
+    options = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]
+    content, style = (str(files / name) for name in ("photo.png", "wave.png"))
+    wanted = np.asarray(Stylizer(tiny_model)(content, style, **settings).to_pil())
+    assert np.array_equal(pixels(made("wave.png", *options)), wanted)
+
+
 @pytest.mark.parametrize("option", ["--preview", "--size"])
 def test_a_short_side_is_exact(made: Made, option: str) -> None:
     assert pixels(made("wave.png", "--mask", "left.png", option, 16)).shape == (16, 40, 3)
@@ -289,6 +305,7 @@ def test_no_mask_and_no_map_is_overwritten(call: Call, files: Path, tiny_folder:
         (["--mask", "left.png"], "no style given"),
         (["--region", "left.png"], "region left.png: needs MASK=STYLE"),
         (["--region", "left.png="], "needs MASK=STYLE"),
+        (["--region", "left.png=keep=gone.png"], "needs MASK=STYLE"),
         (["--region", "gone.png=wave.png"], "gone.png: no such file"),
         (["--region", "left.png=gone.png"], "gone.png: no such file"),
         (["--region", "left.png=wave.png=gone.png"], "gone.png: no such file"),
@@ -321,7 +338,7 @@ def test_no_mask_and_no_map_is_overwritten(call: Call, files: Path, tiny_folder:
         (["wave.png", "--rank", 3, "--transform", "swap"], "rank is 3 with transform swap"),
         (["wave.png", "--passes", 0], "--passes"),
         (["wave.png", "--style-scale", 0], "scale of the style is 0"),
-        (["wave.png", "--style-scale", 5], "scale of the style is 5"),
+        (["wave.png", "--style-scale", 5], "--style-scale"),
         (["wave.png", "--blend", "mean"], "blend 'mean' is unknown"),
         (["wave.png:9=1"], "weight of level 9"),
         (["wave.png:5=much"], "is not a number"),

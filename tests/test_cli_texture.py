@@ -98,7 +98,7 @@ def test_files_are_replaced_only_when_told_and_inputs_never(call: Call, files: P
         (["wave.png", "--seed", "x"], "--seed"),
         (["wave.png", "--passes", 0], "--passes"),
         (["wave.png", "--alpha", "nan"], "alpha is nan"),
-        (["wave.png", "--style-scale", 9], "scale of the style is 9"),
+        (["wave.png", "--style-scale", 9], "--style-scale"),
         (["wave.png", "--transform", "wtc"], "'wtc'"),
         (["wave.png", "--blend", "mean"], "blend 'mean' is unknown"),
         (["wave.png:0"], "all weights are 0"),

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from wct.lazy import lazy
 
 if TYPE_CHECKING:
     from wct.errors import WctError
     from wct.gaussian import Gaussian
     from wct.images import Picture
+    from wct.look import Look
     from wct.maps import AffineMap
     from wct.models import Model
     from wct.regions import Region
@@ -19,11 +21,23 @@ if TYPE_CHECKING:
     from wct.stylizer import Stylizer
 
 __version__ = "0.1.0"
-__all__ = ["AffineMap", "Gaussian", "Model", "Picture", "Region", "Style", "Stylizer", "WctError", "__version__"]
+__all__ = [
+    "AffineMap",
+    "Gaussian",
+    "Look",
+    "Model",
+    "Picture",
+    "Region",
+    "Style",
+    "Stylizer",
+    "WctError",
+    "__version__",
+]
 
 _HOME = {
     "AffineMap": "wct.maps",
     "Gaussian": "wct.gaussian",
+    "Look": "wct.look",
     "Model": "wct.models",
     "Picture": "wct.images",
     "Region": "wct.regions",
@@ -33,11 +47,4 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'wct' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME, __all__)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from wct.errors import UsageError
 from wct.models.spec import LEVELS
 
-__all__ = ["BLENDS", "COLORS", "LOOK", "MODES", "PHOTO", "TEXTURE", "TRANSFORM_NAMES", "Look"]
+__all__ = ["BLENDS", "COLORS", "LARGEST_SCALE", "LOOK", "MODES", "PHOTO", "TEXTURE", "TRANSFORM_NAMES", "Look"]
 
 MODES = ("single", "cascade", "photo")
 
@@ -18,6 +18,9 @@ COLORS = ("style", "content", "luminance")
 
 BLENDS = ("maps", "barycentre")
 """How several styles become one: the mean of their maps (Li et al. 2017), or one Gaussian between theirs."""
+
+LARGEST_SCALE = 4.0
+"""How much style pictures may be enlarged."""
 
 TRANSFORM_NAMES = ("wct", "ot", "adain", "mean", "swap", "whiten", "color")
 """Those of `wct.transforms.TRANSFORMS`, known without loading it."""
@@ -65,9 +68,9 @@ class Look:
         self._check_numbers()
         if not self.levels:
             raise UsageError("no levels; needs at least one of 1 to 5")
-        for level in (*self.levels, *self.strength):
+        for what, level in (*(("level", k) for k in self.levels), *(("strength of level", k) for k in self.strength)):
             if level not in LEVELS:
-                raise UsageError(f"level {level!r} is unknown; needs whole numbers from 1 (relu1_1) to 5 (relu5_1)")
+                raise UsageError(f"{what} {level!r} is unknown; needs whole numbers from 1 (relu1_1) to 5 (relu5_1)")
         for what, name, known in (("mode", self.mode, MODES), ("color", self.color, COLORS)):
             if name not in known:
                 raise UsageError(f"{what} {name!r} is unknown; choose {', '.join(known[:-1])} or {known[-1]}")

@@ -123,8 +123,8 @@ def layout(picture: Picture, styles: Sequence[Style | None], masks: Sequence[Ten
         )
     for style, share in taken:
         if len(taken) > 1 and (pixels := float(share.sum())) < SMALL:
-            few = f"has only {pixels:.0f} pixels, too few for statistics of its own; it borrows the whole picture's"
-            warnings.warn(f"the region of style {style.name} {few}", PictureWarning, stacklevel=2)
+            few = f"only {max(1, pixels):.0f} pixels, too few for statistics of its own; it borrows the whole picture's"
+            warnings.warn(f"the region of style {style.name} has {few}", PictureWarning, stacklevel=2)
     return Layout(tuple(style for style, _ in taken), torch.stack([share for _, share in taken]))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from wct.errors import UsageError
 from wct.images import DEFAULT_MAX_PIXELS, Picture, Source, read
+from wct.look import LARGEST_SCALE
 from wct.masks import read_mask, resize_mask
 from wct.style import Style
 from wct.style_file import is_style, load_style
@@ -17,8 +18,6 @@ __all__ = ["STYLE_SIZE", "mask_of", "opened", "preview_factor", "scaled"]
 
 STYLE_SIZE = 512
 """Short side to which larger style pictures are reduced: the size of the strokes should not depend on the scan."""
-
-LARGEST_SCALE = 4.0
 
 
 def preview_factor(full: tuple[int, int], size: int | None, preview: int | None) -> float:

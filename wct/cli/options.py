@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 
 from wct.errors import UsageError
 from wct.images.label import label
-from wct.look import BLENDS, TRANSFORM_NAMES
+from wct.look import BLENDS, LARGEST_SCALE, TRANSFORM_NAMES
 
 __all__ = [
     "Alpha",
@@ -26,6 +27,7 @@ __all__ = [
     "Transform",
     "VggFile",
     "WeightedPath",
+    "inputs_of",
     "parse_factors",
     "parse_levels",
     "parse_weighted",
@@ -40,7 +42,9 @@ VggFile = Annotated[
     typer.Option("--vgg", metavar="FILE|FOLDER", help="VGG-19's weights, if not in place, or another model's folder."),
 ]
 Alpha = Annotated[float, typer.Option(help="Strength: 0 keeps the content, 1 gives the style in full.")]
-StyleScale = Annotated[float, typer.Option(help="Stroke size: style pictures are resized by this factor first.")]
+StyleScale = Annotated[
+    float, typer.Option(max=LARGEST_SCALE, help="Stroke size: style pictures are resized by this factor first.")
+]
 Blend = Annotated[
     str, typer.Option(metavar="|".join(BLENDS), help="Several styles: mean of the maps, or one Gaussian between them.")
 ]
@@ -97,3 +101,11 @@ def parse_factors(text: str, what: str) -> dict[int, float]:
         except ValueError:
             raise UsageError(f"{what}: found {part!r}; needs level=factor with commas, such as 5=1,3=0.5") from None
     return factors
+
+
+def inputs_of(paths: Iterable[str | None]) -> list[str]:
+    """The input files among `paths`; UsageError where more than one of them is standard input."""
+    found = [path for path in paths if path is not None]
+    if found.count("-") > 1:
+        raise UsageError("-: found more than once; standard input holds one picture, name files for the others")
+    return [path for path in found if path != "-"]

@@ -67,7 +67,7 @@ def parse_region(text: str) -> RegionPaths:
     """
     mask, rest = _split(text)
     style, style_mask = (rest, None) if rest is None or rest == KEEP or os.path.exists(rest) else _split(rest)
-    if not mask or not style or style_mask == "":
+    if not mask or not style or style_mask == "" or (style == KEEP and style_mask is not None):
         needed = "MASK=STYLE, such as sky.png=wave.jpg, or MASK=keep, or MASK=STYLE=STYLEMASK"
         raise UsageError(f"region {label(text)}: needs {needed}")
     return mask, style, style_mask

@@ -18,6 +18,7 @@ from wct.cli.options import (
     Overwrite,
     StyleScale,
     Transform,
+    inputs_of,
     parse_factors,
     parse_levels,
     parse_weighted,
@@ -163,7 +164,7 @@ def stylize(
     check_regions(sources, regions, mask, style_mask, segments)
     target = output if output is not None else default_output(content)
     masks = [path for one in regions for path in one if path != KEEP]
-    inputs = _inputs([content, *(source.path for source in sources), *masks, *(segments or ()), mask, style_mask])
+    inputs = inputs_of([content, *(source.path for source in sources), *masks, *(segments or ()), mask, style_mask])
 
     from wct.cli.engine import load, stamp
     from wct.images import check_output, read
@@ -196,10 +197,3 @@ def stylize(
 def default_output(content: str) -> str:
     """Where the result goes when nobody says where."""
     return "-" if content == "-" else f"{Path(content).stem}-stylized.png"
-
-
-def _inputs(paths: list[str | None]) -> list[str]:
-    """All input paths; UsageError where more than one of them is standard input."""
-    if paths.count("-") > 1:
-        raise UsageError("-: found more than once; standard input holds one picture, name files for the others")
-    return [path for path in paths if path is not None and path != "-"]

@@ -18,6 +18,7 @@ from wct.cli.options import (
     Overwrite,
     StyleScale,
     Transform,
+    inputs_of,
     parse_weighted,
 )
 from wct.cli.terminal import bar, note
@@ -36,7 +37,12 @@ Styles = Annotated[
 ]
 Output = Annotated[
     str | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Where to write; default <first style>-texture.png here."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Where to write. Default: <first style>-texture.png here, or - where the style is -.",
+    ),
 ]
 Size = Annotated[str, typer.Option(metavar="N|HxW", help="Pixels: the side of a square, or height x width.")]
 Seed = Annotated[int, typer.Option(help="Another number, another texture; the same gives the same.")]
@@ -66,8 +72,9 @@ def texture(
     height, width = parse_size(size)
     if 0 < max_pixels < height * width:
         raise UsageError(f"size {size}: has {height * width} pixels, more than {max_pixels}; raise --max-pixels")
-    target = output if output is not None else f"{Path(sources[0].path).stem}-texture.png"
-    inputs = [source.path for source in sources if source.path != "-"]
+    first = sources[0].path
+    target = output if output is not None else "-" if first == "-" else f"{Path(first).stem}-texture.png"
+    inputs = inputs_of(source.path for source in sources)
 
     from wct.cli.engine import load, stamp
     from wct.images import check_output

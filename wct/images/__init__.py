@@ -9,8 +9,9 @@ The names below load what they need when they are first used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from wct.lazy import lazy
 
 if TYPE_CHECKING:
     from wct.images.defaults import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY
@@ -39,27 +40,20 @@ __all__ = [
 ]
 
 _HOME = {
-    "DEFAULT_MAX_PIXELS": "defaults",
-    "DEFAULT_QUALITY": "defaults",
-    "FORMATS": "formats",
-    "Picture": "picture",
-    "PictureWarning": "label",
-    "Source": "reader",
-    "check_output": "output",
-    "fit": "size",
-    "list_pictures": "folder",
-    "read": "reader",
-    "resize": "size",
-    "resize_alpha": "size",
-    "write": "output",
+    "DEFAULT_MAX_PIXELS": "wct.images.defaults",
+    "DEFAULT_QUALITY": "wct.images.defaults",
+    "FORMATS": "wct.images.formats",
+    "Picture": "wct.images.picture",
+    "PictureWarning": "wct.images.label",
+    "Source": "wct.images.reader",
+    "check_output": "wct.images.output",
+    "fit": "wct.images.size",
+    "list_pictures": "wct.images.folder",
+    "read": "wct.images.reader",
+    "resize": "wct.images.size",
+    "resize_alpha": "wct.images.size",
+    "write": "wct.images.output",
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"wct.images.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'wct.images' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME, __all__)

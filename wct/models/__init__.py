@@ -5,20 +5,13 @@ Names load what they need when they are first used, so that `wct.models.spec` is
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from wct.lazy import lazy
 
 if TYPE_CHECKING:
     from wct.models.model import Card, Model, find, names
 
 __all__ = ["Card", "Model", "find", "names"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(import_module("wct.models.model"), name)
-    raise AttributeError(f"module 'wct.models' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, dict.fromkeys(__all__, "wct.models.model"), __all__)
