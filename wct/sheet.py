@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from wct.errors import UsageError
 from wct.images import Picture, read
 
-__all__ = ["sheet"]
+__all__ = ["corner_sheet", "sheet"]
 
 PAPER, INK = (250, 249, 246), (40, 38, 36)
 GAP = 12
@@ -38,6 +38,36 @@ def sheet(
     strips = [_strip([None, *columns], [_label(picture) for picture in columns], tile, font)]
     for head, pictures in zip(rows, cells, strict=True):
         strips.append(_strip([head, *pictures], [_label(head)], tile, font))
+    return _stacked(strips)
+
+
+def corner_sheet(
+    photo: Picture, corners: Sequence[Picture], cells: Sequence[Sequence[Picture]], tile: int = 256
+) -> Picture:
+    """A square of `cells[row][column]` between four pictures, with labels and fitting as in `sheet`.
+
+    `corners` are top left, top right, bottom left, bottom right; the photo heads the middle.
+
+    Raises:
+        UsageError: there are not four corners, or the cells are not a square of 2 or more on a side.
+    """
+    size = len(cells)
+    if len(corners) != 4 or size < 2 or any(len(row) != size for row in cells):
+        raise UsageError(f"sheet: found {len(corners)} corners and {size} rows; needs four and a square of cells")
+    font = ImageFont.load_default(max(10, tile // 14))
+
+    def edge(left: Picture, right: Picture, middle: Picture | None = None) -> Image.Image:
+        row: list[Picture | None] = [None] * size
+        row[size // 2] = middle
+        row[0], row[-1] = left, right
+        return _strip(row, [_label(picture) for picture in row if picture is not None], tile, font)
+
+    inner = [_strip(row, [], tile, font) for row in cells]
+    return _stacked([edge(corners[0], corners[1], photo), *inner, edge(corners[2], corners[3])])
+
+
+def _stacked(strips: Sequence[Image.Image]) -> Picture:
+    """Strips of one width, one below the other."""
     canvas = Image.new("RGB", (strips[0].width, GAP + sum(strip.height for strip in strips)), PAPER)
     top = GAP
     for strip in strips:
@@ -50,7 +80,7 @@ def _strip(pictures: Sequence[Picture | None], names: Sequence[str], tile: int, 
     """One row of the sheet as high as its pictures need, with `names` under the first of them that are there."""
     images = {i: _fitted(picture, tile) for i, picture in enumerate(pictures) if picture is not None}
     height = max(image.height for image in images.values())
-    line = 2 * (tile // 14)
+    line = 2 * (tile // 14) if names else 0
     strip = Image.new("RGB", (GAP + len(pictures) * (tile + GAP), height + line + GAP // 2), PAPER)
     draw = ImageDraw.Draw(strip)
     for i, image in images.items():

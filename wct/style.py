@@ -65,6 +65,12 @@ class Style:
         """The names of the parts."""
         return ", ".join(part.name for part in self.parts)
 
+    def picture(self) -> Picture:
+        """A small picture of the style: its heaviest part's thumbnail, or grey where that has none."""
+        part = max(self.parts, key=lambda part: sum(part.weights.values()))
+        grey = Picture(torch.full((3, 32, 32), 0.5), name=self.name)
+        return grey if part.thumbnail is None else replace(part.thumbnail, name=self.name)
+
     @property
     def has_patches(self) -> bool:
         """True where every part can be matched patch by patch."""

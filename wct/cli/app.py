@@ -11,6 +11,7 @@ from wct import __version__
 from wct.cli.demo import demo
 from wct.cli.doctor import doctor
 from wct.cli.evaluate import evaluate
+from wct.cli.grid import grid
 from wct.cli.models import models
 from wct.cli.style import StyleCommand, style
 from wct.cli.stylize import stylize
@@ -42,7 +43,7 @@ def wct(
     """
 
 
-for verb in (stylize, texture, models, doctor, demo):
+for verb in (stylize, grid, texture, models, doctor, demo):
     app.command()(verb)
 app.command(cls=StyleCommand)(style)
 app.add_typer(evaluate)
