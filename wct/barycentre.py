@@ -28,7 +28,7 @@ def barycentre(
     """The Gaussian of least weighted sum of squared Wasserstein-2 distances to the given ones (Agueh & Carlier 2011).
 
     Its mean and n are the weighted means. Its covariance is the limit of S <- S^-1/2 (sum w_i (S^1/2 S_i S^1/2)^1/2)^2
-    S^-1/2 (Alvarez-Esteban, del Barrio, Cuesta-Albertos & Matran 2016, theorem 4.2), from the weighted mean of the
+    S^-1/2 (Alvarez-Esteban, del Barrio, Cuesta-Albertos & Matran 2016), from the weighted mean of the
     covariances, whose range holds all of theirs; for covariances that commute it is (sum w_i S_i^1/2)^2, found in one
     step. Where singular covariances have several barycentres, this is one of them.
 

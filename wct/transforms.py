@@ -58,7 +58,7 @@ def ot(content: Gaussian, style: Gaussian) -> AffineMap:
 
 
 def adain(content: Gaussian, style: Gaussian) -> AffineMap:
-    """Adaptive instance normalisation (Huang & Belongie 2017, equation 8): mean and deviation of every channel alone.
+    """Adaptive instance normalisation (Huang & Belongie 2017): mean and deviation of every channel alone.
 
     It is `wct` of channels without correlation.
     """

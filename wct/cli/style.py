@@ -18,6 +18,7 @@ from wct.cli.options import (
     ModelName,
     Overwrite,
     StyleScale,
+    inputs_of,
     parse_weighted,
 )
 from wct.cli.terminal import bar, note, show_json, show_table
@@ -77,12 +78,10 @@ def style(
     wct style show FILE [--json] says what such a file holds. (A picture called show is ./show.)
     """
     given = [parse_weighted(source) for source in sources]
-    inputs = [one.path for one in given] + ([] if mask is None else [mask])
-    if inputs.count("-") > 1:
-        raise UsageError("-: found more than once; standard input holds one picture, name files for the others")
+    inputs = inputs_of([*(one.path for one in given), mask])
     if mask is not None and len(given) > 1:
         raise UsageError(f"--mask: found {len(given)} styles; it needs a single picture, save each and blend the files")
-    target = default_style(inputs[0]) if output is None else output
+    target = default_style(given[0].path) if output is None else output
 
     from wct.cli.engine import load
     from wct.files import check_file
