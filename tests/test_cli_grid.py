@@ -58,7 +58,7 @@ def test_between_four_styles_the_corners_are_pure(call: Call, files: Path, tiny_
     made = np.asarray(Image.open(files / "s.png").convert("RGB"))
 
     def at(row: int, column: int) -> np.ndarray:
-        y, x = top + row * (SIDE + GAP // 2), GAP + column * (SIDE + GAP)
+        y, x = top + row * (SIDE + GAP), GAP + column * (SIDE + GAP)
         return made[y : y + SIDE, x : x + SIDE]
 
     for where, styles in (
@@ -102,11 +102,16 @@ def test_a_bad_picture_is_left_out_and_told(call: Call, files: Path, tiny_folder
         (["photos", "styles", "--corners", "a", "b", "c", "d"], "either STYLES or --corners"),
         (["photos", "--corners", "w.png", "w.png", "w.png", "w.png"], "holds 2 photos; --corners needs one"),
         (["empty", "styles"], "empty: holds no pictures"),
-        (["none.png", "styles"], "no picture could be read"),
+        (["none.png", "styles"], "none.png: no such file"),
+        (["broken", "styles"], "none of 2 pictures could be read"),
+        (["photos", "styles", "--tile", 4096], "smaller tiles"),
         (["photos", "styles", "--transform", "wtc"], "did you mean 'wct'"),
         (["photos", "styles", "-o", "s.xyz"], "s.xyz"),
         (["photos", "w.png", "-o", "w.png", "--overwrite"], "never overwritten"),
-        (["photos/a.png", "--corners", "w.png", "w.png", "w.png", "w.png", "--steps", 50, "--tile", 4096], "too large"),
+        (
+            ["photos/a.png", "--corners", "w.png", "w.png", "w.png", "w.png", "--steps", 50, "--tile", 350],
+            "smaller tiles",
+        ),
         (["photos/a.png", "--corners", "w.png", "w.png", "w.png", "none.png"], "none.png: no such file"),
     ],
 )
@@ -114,7 +119,12 @@ def test_what_cannot_work_is_refused(
     call: Call, files: Path, tiny_folder: Path, arguments: list[object], words: str
 ) -> None:
     (files / "empty").mkdir()
+    (files / "broken").mkdir()
+    for name in ("one.png", "two.png"):
+        (files / "broken" / name).write_text("no picture")
     before = sorted(files.rglob("*"))
     found = call("grid", *arguments, "--model", tiny_folder)
-    assert found.status == 2 and words in found.err.splitlines()[-1], found
+    *warnings, error = found.err.splitlines()
+    assert (found.status, found.out, len(warnings)) == (2, b"", 2 if arguments[0] == "broken" else 0), found
+    assert error.startswith("error: ") and words in error
     assert sorted(files.rglob("*")) == before

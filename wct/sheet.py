@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from wct.errors import UsageError
-from wct.images import Picture, read
+from wct.images import DEFAULT_MAX_PIXELS, Picture, read
 
-__all__ = ["corner_sheet", "sheet"]
+__all__ = ["check_sheet", "corner_shape", "corner_sheet", "sheet"]
 
 PAPER, INK = (250, 249, 246), (40, 38, 36)
 GAP = 12
 
+LARGEST_SIDE = 16_383
+"""Pixels: what every format that can be written holds; WebP has no more."""
+
+FONTS = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "segoeui.ttf", "msyh.ttc")
+"""Fonts of Linux, macOS and Windows for names beyond ASCII, which is all that Pillow's own font has."""
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def check_sheet(rows: int, columns: int, tile: int) -> None:
+    """UsageError where a sheet of so many rows and columns, heads included, would be too large to be written."""
+    height, width = GAP + rows * (tile + _line(tile) + GAP // 2), GAP + columns * (tile + GAP)
+    if max(height, width) > LARGEST_SIDE or height * width > DEFAULT_MAX_PIXELS:
+        found = f"{rows} rows and {columns} columns of {tile} pixels make {width}x{height}"
+        most = f"{LARGEST_SIDE} on a side and {DEFAULT_MAX_PIXELS} in all"
+        raise UsageError(f"sheet: {found}; at most {most} are possible; take fewer pictures or smaller tiles")
 
 
 def sheet(
@@ -29,16 +46,23 @@ def sheet(
     Transparent parts show the sheet.
 
     Raises:
-        UsageError: there is no row or column, or not one cell for each pair.
+        UsageError: there is no row or column, not one cell for each pair, or the sheet would be too large.
     """
     if not rows or not columns or len(cells) != len(rows) or any(len(row) != len(columns) for row in cells):
         found = f"{len(rows)} rows, {len(columns)} columns and {sum(map(len, cells))} cells"
         raise UsageError(f"sheet: found {found}; needs at least one of each and a cell for each pair")
-    font = ImageFont.load_default(max(10, tile // 14))
-    strips = [_strip([None, *columns], [_label(picture) for picture in columns], tile, font)]
+    width = 1 + len(columns)
+    check_sheet(1 + len(rows), width, tile)
+    heads: dict[float, Picture] = dict(enumerate(columns, 1))
+    strips = [_strip(heads, _labels(heads), width, tile)]
     for head, pictures in zip(rows, cells, strict=True):
-        strips.append(_strip([head, *pictures], [_label(head)], tile, font))
+        strips.append(_strip({0: head, **dict(enumerate(pictures, 1))}, _labels({0: head}), width, tile))
     return _stacked(strips)
+
+
+def corner_shape(size: int) -> tuple[int, int]:
+    """Rows and columns of a `corner_sheet` of `size` by `size` cells; what is above them needs three columns."""
+    return size + 2, max(3, size)
 
 
 def corner_sheet(
@@ -49,21 +73,19 @@ def corner_sheet(
     `corners` are top left, top right, bottom left, bottom right; the photo heads the middle.
 
     Raises:
-        UsageError: there are not four corners, or the cells are not a square of 2 or more on a side.
+        UsageError: there are not four corners, the cells are not a square of 2 or more on a side, or the sheet would
+            be too large.
     """
     size = len(cells)
     if len(corners) != 4 or size < 2 or any(len(row) != size for row in cells):
         raise UsageError(f"sheet: found {len(corners)} corners and {size} rows; needs four and a square of cells")
-    font = ImageFont.load_default(max(10, tile // 14))
-
-    def edge(left: Picture, right: Picture, middle: Picture | None = None) -> Image.Image:
-        row: list[Picture | None] = [None] * size
-        row[size // 2] = middle
-        row[0], row[-1] = left, right
-        return _strip(row, [_label(picture) for picture in row if picture is not None], tile, font)
-
-    inner = [_strip(row, [], tile, font) for row in cells]
-    return _stacked([edge(corners[0], corners[1], photo), *inner, edge(corners[2], corners[3])])
+    rows, width = corner_shape(size)
+    check_sheet(rows, width, tile)
+    last, offset = width - 1, (width - size) / 2
+    above = {0.0: corners[0], last / 2: photo, float(last): corners[1]}
+    below = {0.0: corners[2], float(last): corners[3]}
+    inner = [_strip({offset + i: cell for i, cell in enumerate(row)}, {}, width, tile) for row in cells]
+    return _stacked([_strip(above, _labels(above), width, tile), *inner, _strip(below, _labels(below), width, tile)])
 
 
 def _stacked(strips: Sequence[Image.Image]) -> Picture:
@@ -76,20 +98,32 @@ def _stacked(strips: Sequence[Image.Image]) -> Picture:
     return read(np.asarray(canvas), name="sheet")
 
 
-def _strip(pictures: Sequence[Picture | None], names: Sequence[str], tile: int, font: Font) -> Image.Image:
-    """One row of the sheet as high as its pictures need, with `names` under the first of them that are there."""
-    images = {i: _fitted(picture, tile) for i, picture in enumerate(pictures) if picture is not None}
+def _strip(pictures: Mapping[float, Picture], names: Mapping[float, str], width: int, tile: int) -> Image.Image:
+    """One row of the sheet, `width` columns wide and as high as its pictures need, which stand on the names below.
+
+    `pictures` and `names` are {column: one}; a column of 0.5 is half a column to the right of 0.
+    """
+    images = {column: _fitted(picture, tile) for column, picture in pictures.items()}
     height = max(image.height for image in images.values())
-    line = 2 * (tile // 14) if names else 0
-    strip = Image.new("RGB", (GAP + len(pictures) * (tile + GAP), height + line + GAP // 2), PAPER)
+    foot = _line(tile) + GAP // 2 if names else GAP
+    strip = Image.new("RGB", (GAP + width * (tile + GAP), height + foot), PAPER)
     draw = ImageDraw.Draw(strip)
-    for i, image in images.items():
-        corner = (GAP + i * (tile + GAP) + (tile - image.width) // 2, (height - image.height) // 2)
+
+    def middle(column: float) -> int:
+        return GAP + round(column * (tile + GAP)) + tile // 2
+
+    for column, image in images.items():
+        corner = (middle(column) - image.width // 2, height - image.height)
         strip.paste(image, corner, image if image.mode == "RGBA" else None)
-    for i, name in zip(images, names, strict=False):
-        middle = (GAP + i * (tile + GAP) + tile / 2, height + line / 2)
-        draw.text(middle, _shortened(name, font, tile), INK, font, anchor="mm")
+    for column, name in names.items():
+        font = _font(name, _line(tile) // 2)
+        draw.text((middle(column), height + _line(tile) / 2), _shortened(name, font, tile), INK, font, anchor="mm")
     return strip
+
+
+def _line(tile: int) -> int:
+    """Height of a line of labels, twice that of the letters."""
+    return 2 * max(10, tile // 14)
 
 
 def _fitted(picture: Picture, tile: int) -> Image.Image:
@@ -99,14 +133,38 @@ def _fitted(picture: Picture, tile: int) -> Image.Image:
     return picture.resized((max(1, round(height * scale)), max(1, round(width * scale)))).to_pil()
 
 
+def _labels(pictures: Mapping[float, Picture]) -> dict[float, str]:
+    """The names of pictures, composed, for fonts lack the separate accents that some file systems make."""
+    return {column: unicodedata.normalize("NFC", Path(picture.name).stem) for column, picture in pictures.items()}
+
+
 def _shortened(text: str, font: Font, width: int) -> str:
-    """The text, its end cut where it is wider than `width`."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(f"{text}…") > width:
-        text = text[:-1]
-    return f"{text}…"
+    """The text, its middle left out where it is wider than `width`: numbers at the end tell pictures apart."""
+    short, kept = text, len(text)
+    while kept and font.getlength(short) > width:
+        kept -= 1
+        short = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
+    return short
 
 
-def _label(picture: Picture) -> str:
-    return Path(picture.name).stem
+def _font(text: str, size: int) -> Font:
+    """Pillow's own font where it has all letters of `text`, else the one at hand that has the most of them."""
+    return max(_fonts(size), key=lambda font: _known(text, font))
+
+
+@cache
+def _fonts(size: int) -> tuple[Font, ...]:
+    """The fonts at hand, Pillow's own first."""
+    found: list[Font] = [ImageFont.load_default(size)]
+    for name in FONTS:
+        try:
+            found.append(ImageFont.truetype(name, size))
+        except OSError:
+            continue
+    return tuple(found)
+
+
+def _known(text: str, font: Font) -> int:
+    """How many letters of the text the font does not draw as it draws U+FFFF, which no font has."""
+    unknown = bytes(font.getmask("\uffff"))
+    return sum(bytes(font.getmask(letter)) != unknown for letter in text)

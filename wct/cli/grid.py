@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["grid"]
 
-MOST_PIXELS = 400_000_000
-"""Pixels of a sheet."""
-
 Contents = Annotated[str, typer.Argument(metavar="PHOTOS", help="A folder of photos, or one photo.")]
 Styles = Annotated[
     str | None,
@@ -82,17 +79,15 @@ def grid(
     columns = list(corners) if corners is not None else _files(styles or "")
     if corners is not None and len(rows) != 1:
         raise UsageError(f"{label(photos)}: holds {len(rows)} photos; --corners needs one")
-    cells = steps * steps if corners is not None else len(rows) * len(columns)
-    if cells * tile * tile > MOST_PIXELS:
-        raise UsageError(
-            f"grid: {cells} pictures of {tile} pixels are too large a sheet; take fewer or a smaller --tile"
-        )
 
     from wct.cli.engine import load, stamp
     from wct.images import check_output
+    from wct.sheet import check_sheet, corner_shape
     from wct.transforms import transform as known_transform
 
     known_transform(look.transform, look.rank)
+    shape = corner_shape(steps) if corners is not None else (len(rows) + 1, len(columns) + 1)
+    check_sheet(*shape, tile)
     inputs = inputs_of([*rows, *columns])
     check_output(output, overwrite=overwrite, inputs=inputs)
     desk = _Desk(load(model, device), look, style_scale, blend, size, tile, max_pixels or None)
@@ -119,19 +114,19 @@ class _Desk:
 
         heads: list[Picture] = []
         styles: list[Style] = []
-        for picture in self._read(pictures):
-            styles.append(self._style(picture))
-            heads.append(self._small(picture))
         rows: list[Picture] = []
         cells: list[list[Picture]] = []
         with bar("grid") as tell:
+            for picture in self._read(pictures):
+                styles.append(self._style(picture))
+                heads.append(self._small(picture))
+                tell(len(styles), len(pictures) * (1 + len(photos)), picture.name)
             for photo in self._read(photos):
                 rows.append(self._small(photo))
                 cells.append([])
                 for style in styles:
                     cells[-1].append(self._made(photo, style))
-                    done = (len(cells) - 1) * len(styles) + len(cells[-1])
-                    tell(done, len(photos) * len(styles), label(photo.name))
+                    tell(len(rows) * len(styles) + len(cells[-1]), len(styles) * (1 + len(photos)), photo.name)
         return sheet(rows, heads, cells, self.tile)
 
     def between(self, path: str, corners: list[str], steps: int) -> Picture:
@@ -157,7 +152,7 @@ class _Desk:
         return corner_sheet(self._small(photo), heads, cells, self.tile)
 
     def _read(self, paths: list[str]) -> Iterator[Picture]:
-        """The pictures that can be read, each other one a warning; InputError where there is none."""
+        """The pictures that can be read, each other one of several a warning; InputError where there is none."""
         from wct.images import read
 
         good = 0
@@ -165,13 +160,15 @@ class _Desk:
             try:
                 picture = read(path, max_pixels=self.max_pixels)
             except InputError as error:
+                if len(paths) == 1:
+                    raise
                 self.failed += 1
                 note(f"warning: left out: {error}")
                 continue
             good += 1
             yield picture
         if not good:
-            raise InputError(f"{label(paths[0])}: no picture could be read; see the warnings above")
+            raise InputError(f"none of {len(paths)} pictures could be read; the warnings above say why")
 
     def _style(self, source: Picture | Style) -> Style:
         return self.stylizer.style(source, scale=self.scale, patches=self.look.transform == "swap")
