@@ -15,16 +15,18 @@ from hypothesis import strategies as st
 from strategies import generator, seeds
 from torch import Tensor
 
+from wct.content import Content
 from wct.errors import InputError, UsageError
 from wct.gaussian import Gaussian
 from wct.images import Picture, PictureWarning
 from wct.maps import AffineMap, Mixture
 from wct.models import Model
 from wct.models.encoder import halved
-from wct.regions import Layout, Region, layout
+from wct.regions import Layout, Region, joined, layout
 from wct.style import Style
 from wct.stylizer import Stylizer
 from wct.transforms import wct
+from wct.windows import Window, tiles
 
 pytestmark = pytest.mark.filterwarnings("ignore:the region of style:wct.images.PictureWarning")
 
@@ -122,8 +124,9 @@ def test_each_region_takes_the_map_of_its_own_statistics(stylizer: Stylizer, a: 
 def test_a_region_has_the_statistics_of_its_style(stylizer: Stylizer, a: Style, b: Style) -> None:
     x = stylizer.model.encoder(noise(*SIZE)[None], (1,))[1]
     plan = Layout((a, b), torch.stack([half("left"), half("right")]))
-    maps = [style.map(part, 1, wct) for style, part in zip(plan.styles, plan.measure(x), strict=True)]
-    made = plan.apply(maps, x)
+    window = Window.whole(SIZE)
+    maps = plan.maps(plan.measure(x, 1, window), 1, wct)
+    made = plan.apply(maps, 1, window, x)
     for style, columns in ((a, slice(0, 24)), (b, slice(24, 48))):
         found, wanted = Gaussian.of(made[..., columns]), style.parts[0].gaussians[1]
         torch.testing.assert_close(found.mean, wanted.mean, rtol=1e-4, atol=1e-4)
@@ -135,15 +138,15 @@ def test_masks_that_overlap_share_and_what_no_region_takes_is_kept(seed: int, co
     style = Style((), "")
     masks: list[Tensor | None] = [soft(seed + i) for i in range(count)]
     given_sum = torch.stack([mask for mask in masks if mask is not None]).sum(0)
-    plan = layout(Picture(noise(*SIZE)), [style] * (count + rest), [*masks, *([None] * rest)])
+    plan = layout(Content.of(Picture(noise(*SIZE))), [style] * (count + rest), [*masks, *([None] * rest)])
     assert plan.shares is not None
     total = plan.shares.sum(0)
     close(total, torch.ones(SIZE) if rest else given_sum.clamp(max=1), 1e-6)
     for share, mask in zip(plan.shares, masks, strict=False):
         assert mask is not None
         close(share * given_sum.clamp(min=1), mask, 1e-6)
-    kept = torch.zeros(SIZE) if plan.kept is None else plan.kept
-    close(kept, 1 - total.clamp(0, 1), 1e-6)
+    kept = plan.kept(Window.whole(SIZE))
+    close(torch.zeros(SIZE) if kept is None else kept, 1 - total.clamp(0, 1), 1e-6)
 
 
 def test_two_white_masks_are_half_of_each(stylizer: Stylizer, a: Style, b: Style) -> None:
@@ -172,18 +175,23 @@ def test_measuring_under_hard_masks_is_measuring_crops(stylizer: Stylizer, a: St
     for level, x in features.items():
         assert x.shape[-2:] == halved((64, 96), level)
         middle = x.shape[-2] // 2
-        for found, crop in zip(plan.measure(x), (x[..., :middle, :], x[..., middle:, :]), strict=True):
+        parts = plan.measure(x, level, Window.whole(halved((64, 96), level)))
+        for found, crop in zip(parts, (x[..., :middle, :], x[..., middle:, :]), strict=True):
+            assert found is not None
             wanted = Gaussian.of(crop)
             torch.testing.assert_close(found.mean, wanted.mean, rtol=1e-5, atol=1e-5)
             torch.testing.assert_close(found.cov, wanted.cov, rtol=1e-5, atol=1e-5)
             assert found.n == pytest.approx(wanted.n)
 
 
-def test_a_region_of_few_features_borrows_and_others_do_not(a: Style, b: Style) -> None:
+def test_a_region_of_few_features_borrows_and_others_do_not(a: Style) -> None:
     x = torch.rand(1, 8, 8, 8, generator=generator(0))
     few = torch.zeros(8, 8)
     few[0, :3] = 1
-    small, large = Layout((a, b), torch.stack([few, 1 - few])).measure(x)
+    seen: list[Gaussian] = []
+    plan = Layout((a, a), torch.stack([few, 1 - few]))
+    plan.maps(plan.measure(x, 1, Window.whole((8, 8))), 1, lambda part, _: seen.append(part) or AffineMap.identity(8))
+    small, large = seen
     assert torch.linalg.matrix_rank(Gaussian.of(x, few).cov, rtol=1e-5) == 2
     assert torch.linalg.matrix_rank(small.cov, rtol=1e-5) == 8
     torch.testing.assert_close(large.cov, Gaussian.of(x, 1 - few).cov)
@@ -191,21 +199,42 @@ def test_a_region_of_few_features_borrows_and_others_do_not(a: Style, b: Style) 
     torch.testing.assert_close(small.mean, wanted, rtol=1e-5, atol=1e-6)
 
 
+@given(seeds, st.integers(1, 5), st.integers(1, 5))
+def test_windows_see_their_part_of_the_regions(seed: int, level: int, count: int) -> None:
+    """Measured and mapped window by window, or at once: the same."""
+    masks = (2 * torch.rand((count, 37, 53), generator=generator(seed)) - 1).clamp(0, 1) / count
+    plan, size = Layout((Style((), ""),) * count, masks), halved((37, 53), level)
+    x, maps = torch.rand((1, 4, *size), generator=generator(seed)), [affine(seed + 3 * i) for i in range(count)]
+    whole = Window.whole(size)
+    wanted, made = plan.measure(x, level, whole), plan.apply(maps, level, whole, x)
+    parts: list[Gaussian | None] = []
+    for window in tiles(size, 4):
+        part = window.of(x)
+        parts = joined(parts, plan.measure(part, level, window))
+        close(plan.apply(maps, level, window, part), window.of(made))
+    for found, one in zip(parts, wanted, strict=True):
+        assert (found is None) == (one is None)
+        if found is not None and one is not None:
+            assert found.n == pytest.approx(one.n, rel=1e-4)
+            torch.testing.assert_close(found.cov, one.cov, rtol=1e-3, atol=1e-5)
+
+
 def affine(seed: int, channels: int = 4) -> AffineMap:
     parts = [torch.randn(shape, generator=generator(seed + i)) for i, shape in enumerate([(4, 4), (4,), (4,)])]
     return AffineMap(*(part[:channels].double() for part in parts))
 
 
-@given(seeds, st.integers(1, 3), st.booleans(), st.tuples(st.integers(1, 9), st.integers(1, 9)))
-def test_maps_of_any_kind_mix_alike(seed: int, count: int, whole: bool, size: tuple[int, int]) -> None:
+@given(seeds, st.integers(1, 3), st.booleans(), st.integers(1, 5))
+def test_maps_of_any_kind_mix_alike(seed: int, count: int, whole: bool, level: int) -> None:
     """One map is applied everywhere; several are mixed after their shares, affine or not."""
     masks = torch.stack([soft(seed + i, (16, 24)) for i in range(count)]) + 1e-3 * whole
     plan = Layout((Style((), ""),) * count, masks / masks.sum(0).clamp(min=1))
-    x = torch.randn((1, 4, *size), generator=generator(seed))
+    size = halved((16, 24), level)
+    x, window = torch.randn((1, 4, *size), generator=generator(seed)), Window.whole(size)
     maps = [affine(seed + 3 * i) for i in range(count)]
-    mixed = plan.apply(maps, x)
-    close(plan.apply([Mixture((one,), (1.0,)) for one in maps], x), mixed, 1e-4)
-    close(plan.apply([maps[0]] * count, x), maps[0](x), 1e-4)
+    mixed = plan.apply(maps, level, window, x)
+    close(plan.apply([Mixture((one,), (1.0,)) for one in maps], level, window, x), mixed, 1e-4)
+    close(plan.apply([maps[0]] * count, level, window, x), maps[0](x), 1e-4)
     made = torch.stack([one(x) for one in maps])
     slack = 1e-4
     assert bool(((mixed >= made.amin(0) - slack) & (mixed <= made.amax(0) + slack)).all())
@@ -218,7 +247,7 @@ def test_each_feature_takes_its_maps_in_their_shares(seed: int) -> None:
     x = torch.randn((1, 4, *SIZE), generator=generator(seed))
     maps = [affine(seed), affine(seed + 3)]
     wanted = shares[0] * maps[0](x) + shares[1] * maps[1](x)
-    close(Layout((Style((), ""),) * 2, shares).apply(maps, x), wanted, 1e-4)
+    close(Layout((Style((), ""),) * 2, shares).apply(maps, 1, Window.whole(SIZE), x), wanted, 1e-4)
 
 
 def test_swapping_patches_in_regions(stylizer: Stylizer) -> None:

@@ -10,10 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import generator
+from torch import Tensor
 
+from wct.canvas import Canvas
 from wct.errors import UsageError
+from wct.fields import Held
 from wct.gaussian import Gaussian
-from wct.look import TEXTURE
+from wct.look import TEXTURE, Look
 from wct.loop import Loop
 from wct.models import Model
 from wct.regions import Layout
@@ -91,6 +94,12 @@ def test_progress_counts_all_passes(stylizer: Stylizer, style: Style) -> None:
     assert {step.total for step in seen} == {TEXTURE.steps}
 
 
+def looped(stylizer: Stylizer, style: Style, look: Look, pixels: Tensor, wrap: bool = True) -> Tensor:
+    """What the loop makes of pixels (1, 3, H, W) in one piece."""
+    canvas = Canvas(stylizer.model, wrap=wrap)
+    return canvas.collected(Loop(canvas, look, Layout((style,), None))([Held(0, pixels)])[0])
+
+
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2), st.integers(0, 2), st.integers(1, 2))
 @settings(max_examples=15)
 def test_a_tile_has_no_place_where_it_begins(
@@ -98,24 +107,22 @@ def test_a_tile_has_no_place_where_it_begins(
 ) -> None:
     """Noise that is rolled by whole features gives the result, rolled."""
     pixels = noise((GRID * rows, GRID * columns), 0, tileable=True)
-    loop = Loop(stylizer.model, replace(TEXTURE, passes=passes, levels=(3, 2, 1)), lambda _: None, wrap=True)
-    shifts = (GRID * down, GRID * right)
-    layout = Layout((style,), None)
-    rolled = loop(pixels.roll(shifts, (2, 3)), layout)
-    torch.testing.assert_close(rolled, loop(pixels, layout).roll(shifts, (2, 3)), rtol=0, atol=1e-4)
+    look, shifts = replace(TEXTURE, passes=passes, levels=(3, 2, 1)), (GRID * down, GRID * right)
+    rolled = looped(stylizer, style, look, pixels.roll(shifts, (2, 3)))
+    wanted = looped(stylizer, style, look, pixels).roll(shifts, (2, 3))
+    torch.testing.assert_close(rolled, wanted, rtol=0, atol=1e-4)
 
 
 def test_all_levels_meet_at_the_edges_of_a_tile_alone(stylizer: Stylizer, style: Style) -> None:
-    pixels, layout = noise((64, 64), 0), Layout((style,), None)
+    pixels, look = noise((64, 64), 0), replace(TEXTURE, passes=1)
     for wrap in (True, False):
-        loop = Loop(stylizer.model, replace(TEXTURE, passes=1), lambda _: None, wrap)
-        apart = (loop(pixels.roll((32, 32), (2, 3)), layout) - loop(pixels, layout).roll((32, 32), (2, 3))).abs()
+        rolled = looped(stylizer, style, look, pixels.roll((32, 32), (2, 3)), wrap)
+        apart = (rolled - looped(stylizer, style, look, pixels, wrap).roll((32, 32), (2, 3))).abs()
         assert (float(apart.max()) < 1e-2) == wrap
 
 
 def test_a_tile_is_the_wrapped_loop_on_noise(stylizer: Stylizer, style: Style) -> None:
-    loop = Loop(stylizer.model, TEXTURE, lambda _: None, wrap=True)
-    wanted = loop(noise((32, 48), 7, tileable=True), Layout((style,), None))[0]
+    wanted = looped(stylizer, style, TEXTURE, noise((32, 48), 7, tileable=True))[0]
     tile = stylizer.texture(style, (32, 48), seed=7, tileable=True).rgb
     torch.testing.assert_close(tile, wanted, rtol=0, atol=1e-3)
     assert not torch.allclose(stylizer.texture(style, (32, 48), seed=7).rgb, tile, atol=1e-2)

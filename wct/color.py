@@ -11,7 +11,7 @@ from wct.linalg import exact_device
 from wct.maps import shape
 from wct.transforms import ot
 
-__all__ = ["luminance_only", "recolored"]
+__all__ = ["lightness", "luminance_only", "recolored"]
 
 _HALVINGS = 12
 """Lightness is fitted to the gamut to 2^-12 of its way: less than a tenth of a grey level."""
@@ -35,23 +35,16 @@ _TO_LAB = torch.tensor(
 _FROM_LMS, _FROM_LAB = torch.linalg.inv(_TO_LMS), torch.linalg.inv(_TO_LAB)
 
 
-def recolored(
-    style_rgb: Tensor,
-    content_rgb: Tensor,
-    strength: float = 1.0,
-    style_weights: Tensor | None = None,
-    content_weights: Tensor | None = None,
-) -> Tensor:
+def recolored(style_rgb: Tensor, content: Gaussian, strength: float = 1.0, weights: Tensor | None = None) -> Tensor:
     """The style picture in the content's colours: its RGB Gaussian mapped onto the content's.
 
     Color histogram matching by a linear map (Gatys et al. 2016).
 
     Args:
         style_rgb: (3, H, W), sRGB in 0..1.
-        content_rgb: (3, h, w), sRGB in 0..1, of any size.
+        content: the Gaussian of the content's pixels, sRGB in 0..1.
         strength: 0 (the style's colours) to 1 (the content's).
-        style_weights: (H, W), as `Gaussian.of` takes them: pixels of weight 0 stay out of the statistics.
-        content_weights: (h, w), likewise.
+        weights: (H, W), as `Gaussian.of` takes them: pixels of the style of weight 0 stay out of the statistics.
 
     Returns:
         Pixels like `style_rgb`, clamped to 0..1.
@@ -60,13 +53,17 @@ def recolored(
         UsageError: the strength is out of range, or weights do not fit.
     """
     _check_strength(strength)
-    style, content = Gaussian.of(style_rgb, style_weights), Gaussian.of(content_rgb, content_weights)
     # Departure from the paper, which takes Cholesky factors or symmetric roots: optimal transport moves colours least.
     # Cholesky factors depend on the order of the channels and turned hues; symmetric roots looked nearly the same.
-    return ot(style, content).toward_identity(strength)(style_rgb).clamp(0, 1)
+    return ot(Gaussian.of(style_rgb, weights), content).toward_identity(strength)(style_rgb).clamp(0, 1)
 
 
-def luminance_only(result: Tensor, content: Tensor, strength: float = 1.0, weights: Tensor | None = None) -> Tensor:
+def lightness(rgb: Tensor) -> Tensor:
+    """Oklab's lightness (1, H, W) in 0..1, float64, of sRGB (3, H, W) in 0..1."""
+    return _oklab(rgb)[:1]
+
+
+def luminance_only(result: Tensor, content: Tensor, strength: float = 1.0, shift: float = 0.0) -> Tensor:
     """The result's lightness with the content's chroma, in Oklab (Ottosson 2020).
 
     Where the content's chroma is not possible in sRGB at that lightness, the lightness moves toward the content's own
@@ -76,13 +73,13 @@ def luminance_only(result: Tensor, content: Tensor, strength: float = 1.0, weigh
         result: (3, H, W), sRGB in 0..1.
         content: (3, H, W), likewise.
         strength: 0 (the result's colours) to 1 (the content's), linear in Oklab between.
-        weights: (H, W), as `Gaussian.of` takes them, of the pixels by which the mean lightness is matched.
+        shift: added to the result's lightness, to match the content's in the mean.
 
     Returns:
         Pixels like `result`, in 0..1.
 
     Raises:
-        UsageError: the strength is out of range, the sizes differ, or weights do not fit.
+        UsageError: the strength is out of range, or the sizes differ.
     """
     _check_strength(strength)
     if result.shape != content.shape:
@@ -94,7 +91,6 @@ def luminance_only(result: Tensor, content: Tensor, strength: float = 1.0, weigh
     # the result, as a saved style has no pixels. Without it a dusk in the style of a drawing turns into a pale day, and
     # bright styles press saturated colours against the gamut. The spread, matched too, drives up the decoder's grain
     # where it widens and takes the strokes away where the content is flat.
-    shift = Gaussian.of(own[:1], weights).mean - Gaussian.of(made[:1], weights).mean
     target = torch.cat([_in_gamut(made[0] + shift, own)[None], own[1:]])
     return _srgb(torch.lerp(made, target, strength)).clamp(0, 1).to(result)
 

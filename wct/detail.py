@@ -8,10 +8,13 @@ from torch import Tensor
 from wct.errors import UsageError
 from wct.maps import shape
 
-__all__ = ["restore_detail"]
+__all__ = ["REACH", "restore_detail"]
 
 _RADIUS = 4
 """Pixels. Structure up to about twice this size comes from the content; what is larger stays the style's."""
+
+REACH = 2 * _RADIUS
+"""Pixels beyond its own on which a result depends: the filter takes means of means."""
 
 _EDGE = 0.1
 """Contrast, in 0..1, above which an edge of the content is kept by the filter, and below which it is detail."""

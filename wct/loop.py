@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from wct.linalg import at, finite
+from wct.canvas import Canvas
+from wct.fields import Combined, Field
+from wct.gaussian import Gaussian
+from wct.linalg import at
 from wct.look import Look
-from wct.models import Model
-from wct.regions import Layout
+from wct.maps import FeatureMap
+from wct.models.encoder import halved
+from wct.plan import Key, Memory, Plan
+from wct.regions import Layout, joined
 from wct.transforms import transform
+from wct.windows import Window
 
 __all__ = ["Loop"]
 
@@ -22,67 +29,97 @@ class Loop:
     """One way through the levels for pictures of any size.
 
     Attributes:
-        model: encoder and decoders.
+        canvas: how to work through fields.
         look: what to do at which level.
+        layout: the styles, and which pixels take them.
         tell: called with what it was after every step, `Look.steps` times in all.
-        wrap: the picture is a tile: its left edge continues at its right, its top at its bottom.
+        plan: maps solved before, which are applied as they are; None measures the pictures and solves them.
+        memory: statistics of pictures before these, to which theirs are added.
     """
 
-    model: Model
+    canvas: Canvas
     look: Look
-    tell: Callable[[str], None]
-    wrap: bool = False
+    layout: Layout
+    tell: Callable[[str], None] = lambda _: None
+    plan: Plan | None = None
+    memory: Memory | None = None
+    solved: dict[Key, FeatureMap] = field(default_factory=dict)
+    """The maps of the first region, as they were solved."""
 
     @torch.inference_mode()
-    def __call__(self, pixels: Tensor, layout: Layout) -> Tensor:
-        """Pixels (1, 3, H, W), RGB in 0..1, to pixels of the same shape, clamped to 0..1."""
-        for _ in range(self.look.passes):
-            pixels = self._pass(pixels, layout).clamp(0, 1)
-        return pixels
+    def __call__(self, pictures: Sequence[Field]) -> list[Field]:
+        """Pixels of pictures that belong together, RGB in 0..1, to as many of the same sizes, clamped to 0..1.
 
-    def _pass(self, pixels: Tensor, layout: Layout) -> Tensor:
-        x, depth = pixels, 0
-        own: Mapping[int, Tensor] = {}
+        Their statistics are merged: they are windows of one picture.
+        """
+        found = list(pictures)
+        for turn in range(self.look.passes):
+            made = self._pass(found, turn)
+            found = [self.canvas.settled(Combined((one,), lambda _, x: x.clamp(0, 1))) for one in made]
+            if turn + 1 < self.look.passes:
+                found = [self.canvas.kept(one) for one in found]
+        return found
+
+    def _pass(self, pictures: Sequence[Field], turn: int) -> list[Field]:
+        found, depth = list(pictures), 0
+        own: list[Mapping[int, Field]] = []
         for level in range(max(self.look.levels), 0, -1):
             name = f"relu{level}_1"
             if level in self.look.levels:
                 if depth == 0:
                     with at(name, "encode"):
-                        own = self._encode(x, level)
-                    x, depth = own[level], level
+                        own = [self._encoded(one, level) for one in found]
+                    found, depth = [features[level] for features in own], level
                     self.tell(f"{name} encode")
                 with at(name, "transform"):
-                    x = self._map(x, level, layout)
+                    found = self._mapped(found, level, turn)
                 self.tell(f"{name} transform")
             if depth == level:
                 depth = 0 if self.look.mode == "cascade" else level - 1
                 with at(name, "decode"):
                     for k in range(level, depth, -1):
-                        x = self._step(x, k, pixels, own)
+                        found = [self._stepped(*each, k) for each in zip(found, pictures, own, strict=True)]
+                    if self.look.mode == "cascade":
+                        found = [self.canvas.kept(one) for one in found]
                 self.tell(f"{name} decode")
-        return x
+        return found
 
-    def _encode(self, x: Tensor, level: int) -> Mapping[int, Tensor]:
+    def _encoded(self, pixels: Field, level: int) -> Mapping[int, Field]:
         """Features of a level, and for photos of all levels below it."""
-        levels = range(1, level + 1) if self.look.mode == "photo" else (level,)
-        features = self.model.encoder(x, levels, self.wrap)
-        return {k: finite(feature, "features") for k, feature in features.items()}
+        return self.canvas.encoded(pixels, range(1, level + 1) if self.look.mode == "photo" else (level,))
 
-    def _map(self, x: Tensor, level: int, layout: Layout) -> Tensor:
+    def _mapped(self, found: Sequence[Field], level: int, turn: int) -> list[Field]:
+        if self.plan is None:
+            parts: list[Gaussian | None] = []
+
+            def see(x: Tensor, window: Window) -> None:
+                parts[:] = joined(parts, self.layout.measure(x, level, window))
+
+            found = [self.canvas.kept(one, see) for one in found]
+            maps = self._solved(parts, level, turn)
+        else:
+            maps = [self.plan.maps[turn, level]]
+        apply = partial(self.layout.apply, maps, level)
+        halo = max(one.halo for one in maps)
+        return [self.canvas.settled(Combined((one,), apply, halo)) for one in found]
+
+    def _solved(self, parts: list[Gaussian | None], level: int, turn: int) -> list[FeatureMap]:
+        """The maps of the regions, from the statistics of the pictures in them."""
+        if self.memory is not None:
+            parts = self.memory((turn, level), parts)
         change = transform(self.look.transform, self.look.rank)
         strength = self.look.strength_at(level)
-        maps = [
-            style.map(content, level, change).toward_identity(strength)
-            for style, content in zip(layout.styles, layout.measure(x), strict=True)
-        ]
-        return finite(layout.apply(maps, x), "features")
+        maps = [one.toward_identity(strength) for one in self.layout.maps(parts, level, change)]
+        self.solved[turn, level] = maps[0]
+        return maps
 
-    def _step(self, x: Tensor, level: int, pixels: Tensor, own: Mapping[int, Tensor]) -> Tensor:
+    def _stepped(self, x: Field, pixels: Field, own: Mapping[int, Field], level: int) -> Field:
         """One level down the decoders; for photos with the detail that the decoders alone would lose."""
-        size = (pixels.shape[-2], pixels.shape[-1])
-        below = self.model.decoder.step(x, level, size, self.wrap)
+        size = halved(pixels.size, max(1, level - 1))
+        below = self.canvas.stepped(x, size)
         if self.look.mode == "photo":
             # What the decoder misses of the picture's own features goes past it, so that without a map nothing changes.
             carried = own[level - 1] if level > 1 else pixels
-            below = below + (carried - self.model.decoder.step(own[level], level, size, self.wrap))
-        return finite(below, "features")
+            missed = self.canvas.stepped(own[level], size)
+            below = Combined((below, carried, missed), lambda _, made, mine, again: made + (mine - again))
+        return self.canvas.settled(below)

@@ -27,6 +27,10 @@ class FeatureMap(Protocol):
     def channels(self) -> int:
         """The number of channels C."""
 
+    @property
+    def halo(self) -> int:
+        """How many pixels beyond its own a mapped feature depends on."""
+
     def __call__(self, features: Tensor) -> Tensor:
         """Features (1, C, H, W) or (C, H, W) to features of the same shape, dtype and device."""
 
@@ -66,6 +70,11 @@ class AffineMap:
     def channels(self) -> int:
         """The number of channels C."""
         return len(self.source)
+
+    @property
+    def halo(self) -> int:
+        """How many pixels beyond its own a mapped feature depends on: none."""
+        return 0
 
     @property
     def offset(self) -> Tensor:
@@ -135,6 +144,11 @@ class Mixture:
     def channels(self) -> int:
         """The number of channels C."""
         return self.maps[0].channels
+
+    @property
+    def halo(self) -> int:
+        """How many pixels beyond its own a mapped feature depends on."""
+        return max(one.halo for one in self.maps)
 
     def __call__(self, features: Tensor) -> Tensor:
         """Features to features of the same shape, dtype and device."""

@@ -5,18 +5,23 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from wct.content import Content
 from wct.errors import UsageError
 from wct.gaussian import Gaussian, merge
-from wct.images import Picture, PictureWarning, Source
+from wct.images import PictureWarning, Source
 from wct.maps import AffineMap, FeatureMap
+from wct.models.encoder import halved
 from wct.style import Style
+from wct.transforms import Transform
+from wct.windows import Size, Window
 
-__all__ = ["Layout", "Region", "layout", "pooled", "supported"]
+__all__ = ["Layout", "Region", "joined", "layout", "pooled", "supported"]
 
 SPREAD = 32
 """Pixels: how far from a region its style still counts where no region is, next to kept pixels."""
@@ -56,34 +61,37 @@ class Layout:
     styles: tuple[Style, ...]
     shares: Tensor | None
 
-    @property
-    def kept(self) -> Tensor | None:
-        """(H, W) in 0..1, how much of each pixel stays as it is; None where none does."""
+    def kept(self, window: Window) -> Tensor | None:
+        """(h, w) in 0..1, how much of each of a window's pixels stays as it is; None where none does."""
         if self.shares is None:
             return None
-        kept = 1 - self.shares.sum(0).clamp(0, 1)
+        kept = 1 - window.of(self.shares).sum(0).clamp(0, 1)
         return kept if bool(kept.any()) else None
 
-    def measure(self, x: Tensor) -> list[Gaussian]:
-        """The content's Gaussian in each region, from features (1, C, h, w) of the whole picture."""
+    def measure(self, x: Tensor, level: int, window: Window) -> list[Gaussian | None]:
+        """The Gaussian of each region's part in a window, from features (1, C, h, w); None where it has none."""
         if self.shares is None:
             return [Gaussian.of(x)]
-        shares = pooled(self.shares, x)
-        parts = [Gaussian.of(x, share) for share in shares]
-        if len(parts) == 1 or all(part.n >= part.channels for part in parts):
-            return parts
-        whole = Gaussian.of(x, shares.sum(0))
-        return [supported(part, whole) for part in parts]
+        shares = self._at(level, window).to(x.device)
+        return [Gaussian.of(x, share) if bool(share.any()) else None for share in shares]
 
-    def apply(self, maps: Sequence[FeatureMap], x: Tensor) -> Tensor:
-        """Features (1, C, h, w), mapped in each region by its map and mixed where regions share a pixel."""
+    def maps(self, parts: Sequence[Gaussian | None], level: int, change: Transform) -> list[FeatureMap]:
+        """The map of each region, from the Gaussians of its parts of all windows, `joined`."""
+        found = [part for part in parts if part is not None]
+        if len(found) > 1:
+            whole = merge(found)
+            found = [supported(part, whole) for part in found]
+        return [style.map(part, level, change) for style, part in zip(self.styles, found, strict=True)]
+
+    def apply(self, maps: Sequence[FeatureMap], level: int, window: Window, x: Tensor) -> Tensor:
+        """A window's features (1, C, h, w), mapped in each region by its map and mixed where regions share a pixel."""
         if self.shares is None or len(maps) == 1:
             return maps[0](x)
-        shares = pooled(self.shares, x)
+        shares = self._at(level, window).to(x.device)
         taken = shares.sum(0)
         # Kept pixels take the nearest style as far as features go, or the next region would fade at its border; the
         # picture's own pixels are put back at the end.
-        shares = torch.where(taken > KEPT, shares, _nearby(self.shares, x))
+        shares = torch.where(taken > KEPT, shares, self._nearby(level, window).to(x.device))
         shares = shares / shares.sum(0)
         flat, mixed = x.flatten(2), torch.zeros_like(x).flatten(2)
         for one, share in zip(maps, shares.flatten(1), strict=True):
@@ -94,8 +102,33 @@ class Layout:
                 mixed += share * one(x).flatten(2)
         return mixed.view(x.shape)
 
+    def _at(self, level: int, window: Window) -> Tensor:
+        """Shares (R, h, w) of a window's features."""
+        assert self.shares is not None
+        return pooled(window.scaled(2 ** (level - 1), _size(self.shares)).of(self.shares), level)
 
-def layout(picture: Picture, styles: Sequence[Style | None], masks: Sequence[Tensor | None]) -> Layout:
+    def _nearby(self, level: int, window: Window) -> Tensor:
+        """Faint shares (R, h, w) that reach beyond the regions, above 0 everywhere."""
+        assert self.shares is not None
+        size = halved(_size(self.shares), level)
+        places = [
+            (2 * torch.arange(start, stop) + 1) / length - 1
+            for start, stop, length in ((window.top, window.bottom, size[0]), (window.left, window.right, size[1]))
+        ]
+        rows, columns = torch.meshgrid(*places, indexing="ij")
+        at = torch.stack([columns, rows], -1)[None]
+        spread = F.grid_sample(self._coarse[None], at, mode="bilinear", padding_mode="border", align_corners=False)
+        return 1e-3 * spread[0] + 1e-6
+
+    @cached_property
+    def _coarse(self) -> Tensor:
+        """Shares of squares of `SPREAD` pixels."""
+        assert self.shares is not None
+        height, width = (max(1, side // SPREAD) for side in _size(self.shares))
+        return F.adaptive_avg_pool2d(self.shares, (height, width))
+
+
+def layout(content: Content, styles: Sequence[Style | None], masks: Sequence[Tensor | None]) -> Layout:
     """How regions with `styles` (None: kept) and `masks` ((H, W) in 0..1, None: the rest) share a picture's pixels.
 
     Fully transparent pixels are kept.
@@ -108,10 +141,10 @@ def layout(picture: Picture, styles: Sequence[Style | None], masks: Sequence[Ten
         raise UsageError("no region given; needs at least one")
     if len(rests) > 1:
         raise UsageError(f"{len(rests)} regions have no mask; only one can be the rest of the picture")
-    opaque = picture.opaque
+    opaque = content.opaque
     if len(masks) == 1 and rests and opaque is None and styles[0] is not None:
         return Layout((styles[0],), None)
-    given = torch.stack([torch.zeros(picture.size) if mask is None else mask for mask in masks])
+    given = torch.stack([torch.zeros(content.size) if mask is None else mask for mask in masks])
     shares = given / given.sum(0).clamp(min=1)
     for rest in rests:
         shares[rest] = (1 - shares.sum(0)).clamp(0, 1)
@@ -119,7 +152,7 @@ def layout(picture: Picture, styles: Sequence[Style | None], masks: Sequence[Ten
     taken = [(style, share) for style, share in zip(styles, shares, strict=True) if style is not None and share.any()]
     if not taken:
         raise UsageError(
-            f"{picture.name}: no pixel is left for a style; check the masks, and that a region has a style"
+            f"{content.name}: no pixel is left for a style; check the masks, and that a region has a style"
         )
     for style, share in taken:
         if len(taken) > 1 and (pixels := float(share.sum())) < SMALL:
@@ -140,14 +173,18 @@ def supported(part: Gaussian, whole: Gaussian) -> Gaussian:
     return replace(part, n=both.n, mean=both.mean, cov=both.cov)
 
 
-def pooled(shares: Tensor, x: Tensor) -> Tensor:
-    """Shares (R, H, W) of pixels as those (R, h, w) of features (1, C, h, w)."""
-    return F.adaptive_avg_pool2d(shares.to(x.device), (x.shape[-2], x.shape[-1]))
+def joined(parts: Sequence[Gaussian | None], more: Sequence[Gaussian | None]) -> list[Gaussian | None]:
+    """The Gaussians of regions, those of one window merged with those of the next; nothing yet is empty."""
+    if not parts:
+        return list(more)
+    return [a if b is None else b if a is None else merge((a, b)) for a, b in zip(parts, more, strict=True)]
 
 
-def _nearby(shares: Tensor, x: Tensor) -> Tensor:
-    """Faint shares (R, h, w) that reach beyond the regions, above 0 everywhere."""
-    height, width = (max(1, side // SPREAD) for side in shares.shape[1:])
-    coarse = F.adaptive_avg_pool2d(shares.to(x.device), (height, width))
-    spread = F.interpolate(coarse[None], x.shape[-2:], mode="bilinear", align_corners=False)[0]
-    return 1e-3 * spread + 1e-6
+def pooled(shares: Tensor, level: int) -> Tensor:
+    """Shares (R, H, W) of pixels as those of the features of a level, which see as much of each as of the others."""
+    side = 2 ** (level - 1)
+    return F.avg_pool2d(shares[None], side, ceil_mode=True)[0]
+
+
+def _size(shares: Tensor) -> Size:
+    return shares.shape[-2], shares.shape[-1]

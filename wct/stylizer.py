@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from wct.color import luminance_only, recolored
-from wct.detail import restore_detail
+from wct.canvas import Canvas
+from wct.color import recolored
+from wct.content import Content
 from wct.devices import choose_device
 from wct.errors import ModelError, UsageError
+from wct.fields import Held
+from wct.finish import finished
+from wct.fitting import Tile, fitting
 from wct.gaussian import Gaussian
 from wct.images import Picture, Source, read
 from wct.linalg import at
@@ -23,25 +26,19 @@ from wct.loop import Loop
 from wct.masks import resize_mask
 from wct.models import Model
 from wct.models.spec import LEVELS
+from wct.plan import Memory, Plan
+from wct.progress import Progress, Steps
 from wct.regions import Layout, Region, layout, pooled, supported
 from wct.sources import mask_of, opened, preview_factor, scaled
 from wct.style import Part, Style, Weight
 from wct.swap import SWAP_LEVELS, Texture
 from wct.texture import noise
+from wct.windows import Window
 
 __all__ = ["Progress", "Stylizer"]
 
 THUMBNAIL = 96
 """Long side in pixels of the small picture that a style keeps of its source."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One finished step of a stylisation: `done` of `total`, and what it was ("relu4_1 transform")."""
-
-    done: int
-    total: int
-    what: str
 
 
 class Stylizer:
@@ -66,7 +63,7 @@ class Stylizer:
         blend: str = "maps",
         scale: float | None = 1.0,
         mask: Source | Tensor | None = None,
-        colors: Source | None = None,
+        colors: Source | Gaussian | None = None,
         color_strength: float = 1.0,
         patches: bool = False,
     ) -> Style:
@@ -81,8 +78,8 @@ class Stylizer:
             scale: size of the strokes: pictures, larger ones reduced to a short side of 512 pixels, are resized by this
                 factor, above 0 and up to 4, before they are measured; None leaves them as they are.
             mask: grey, of a picture's size; what is black in it stays out of the statistics.
-            colors: a content picture whose colours the pictures take on first (Gatys et al. 2016), for
-                stylisations with color="content"; `color_strength` says how far, 0 to 1.
+            colors: a content picture, or the Gaussian of its pixels, whose colours the pictures take on first (Gatys
+                et al. 2016), for stylisations with color="content"; `color_strength` says how far, 0 to 1.
             patches: keep a sample of each picture's patches as well, for transform="swap".
 
         Raises:
@@ -90,13 +87,13 @@ class Stylizer:
             UsageError: no source, weights that do not fit, or a mask of another size.
             NumericsError: features are not finite.
         """
-        like = None if colors is None else read(colors)
+        like = colors if colors is None or isinstance(colors, Gaussian) else _colors(read(colors))
         levels = SWAP_LEVELS if patches else ()
 
         def measured(picture: Picture) -> Style:
             picture, weights = scaled(picture, scale, mask)
             if like is not None:
-                rgb = recolored(picture.rgb, like.rgb, color_strength, _plane(picture.opaque), _plane(like.opaque))
+                rgb = recolored(picture.rgb, like, color_strength, _plane(picture.opaque))
                 picture = replace(picture, rgb=rgb)
             found = self._measure(picture, weights, levels)
             return found if like is None else replace(found, colors="content")
@@ -111,10 +108,12 @@ class Stylizer:
     def __call__(
         self,
         content: Source,
-        style: Source | Style | list[Region],
+        style: Source | Style | Plan | list[Region],
         *,
         size: int | None = None,
         preview: int | None = None,
+        tile: Tile = "auto",
+        memory: Memory | None = None,
         progress: Callable[[Progress], None] = lambda _: None,
         look: Look = LOOK,
         **changes: Any,
@@ -123,35 +122,73 @@ class Stylizer:
 
         Args:
             content: anything `wct.images.read` takes. Its fully transparent pixels stay as they are.
-            style: a Style of the same model, a picture, or `Region`s with a style each.
+            style: a Style of the same model, a picture, or `Region`s with a style each; or a Plan, whose maps and look
+                are taken as they are.
             size: short side to which the content is resized first; None keeps its size.
             preview: short side of a quick small result that shows what the full one would look like; of saved styles
                 the strokes stay somewhat larger than that.
+            tile: side in pixels of the windows by which the picture is worked through, which bounds the memory and does
+                not change the result; "auto" for one piece where that fits and large windows where it does not; None
+                for one piece.
+            memory: statistics of earlier pictures of a stream, to which this one's are added.
             progress: called after every step.
             look: all settings at once, for example `wct.look.PHOTO`.
             changes: settings by name, on top of `look`: alpha, levels, mode, transform, …, see `wct.look.Look`.
 
         Raises:
             InputError: a picture cannot be read.
+            OutputError: there is no room for temporary files, of pictures in windows.
             UsageError: a setting is out of range, or a mask does not fit.
             ModelError: the style was made by another model.
             NumericsError: features are not finite; the message names the level and the stage.
         """
-        chosen = replace(look, **changes)
+        plan = style if isinstance(style, Plan) else None
+        chosen = plan.look if plan else replace(look, **changes)
         picture = read(content)
-        regions = style if isinstance(style, list) else [Region(style)]
+        regions = style if isinstance(style, list) else [Region(style.style if isinstance(style, Plan) else style)]
         masks = [None if region.mask is None else mask_of(region.mask, picture) for region in regions]
         factor = preview_factor(picture.size, size, preview)
         chosen, size = chosen.reduced(factor), size if factor == 1 else preview
         if size is not None:
             picture = picture.resized(size)
             masks = [None if mask is None else resize_mask(mask, picture.size) for mask in masks]
-        styles = [
-            None if region.style is None else self._fit(region.style, picture, chosen, 1 / factor) for region in regions
-        ]
-        plan = layout(picture, styles, masks)
-        made = self._run(chosen, progress)(self._pixels(picture), plan)
-        return replace(picture, rgb=_finished(made[0].float().to(picture.rgb.device), picture, plan, chosen))
+        seen = Content.of(picture)
+
+        def made(canvas: Canvas) -> Tensor:
+            styles = [
+                None if region.style is None else self._fit(region.style, seen, chosen, canvas, 1 / factor)
+                for region in regions
+            ]
+            steps = Steps(progress, chosen.steps + canvas.extra_steps)
+            loop = Loop(canvas.watched(steps.part), chosen, layout(seen, styles, masks), steps.step, plan, memory)
+            result = loop([seen.pixels(canvas)])[0]
+            return loop.canvas.collected(finished(result, seen, loop.layout, chosen, loop.canvas))
+
+        return replace(picture, rgb=fitting(self.model, picture.size, tile, made)[0])
+
+    def plan(self, contents: Sequence[Source], style: Source | Style, *, look: Look = LOOK, **changes: Any) -> Plan:
+        """The maps for pictures that belong together, such as the frames of a shot: their statistics are merged.
+
+        Args:
+            contents: pictures as `__call__` takes them, of any sizes; some of a shot's frames stand for all.
+            style, look, changes: as for `__call__`.
+
+        Raises:
+            As a stylisation does; UsageError where there is no picture.
+        """
+        chosen = replace(look, **changes)
+        seen = [Content.of(read(content)) for content in contents]
+        if not seen:
+            raise UsageError("no picture to plan for; needs at least one")
+
+        def made(canvas: Canvas) -> Plan:
+            fitted = self._fit(style, seen[0], chosen, canvas, 1.0)
+            loop = Loop(canvas, chosen, Layout((fitted,), None))
+            loop([one.pixels(canvas) for one in seen])
+            return Plan(fitted, chosen, loop.solved)
+
+        together = sum(one.size[0] for one in seen), max(one.size[1] for one in seen)
+        return fitting(self.model, together, "auto", made)
 
     def texture(
         self,
@@ -184,24 +221,26 @@ class Stylizer:
                 "a tileable texture cannot be made by swap, whose patches end at the border; choose another"
             )
         pixels = noise((size, size) if isinstance(size, int) else size, seed, tileable)
-        canvas = Picture(pixels[0], name="texture")
-        plan = layout(canvas, [self._fit(style, canvas, chosen, 1.0)], [None])
-        made = self._run(chosen, progress, wrap=tileable)(self._pixels(canvas), plan)
-        return replace(canvas, rgb=made[0].float().cpu())
+        seen = Content("texture", Held(0, pixels))
 
-    def _run(self, look: Look, progress: Callable[[Progress], None], wrap: bool = False) -> Loop:
-        """The loop, telling `progress`."""
-        steps = count(1)
-        return Loop(self.model, look, lambda what: progress(Progress(next(steps), look.steps, what)), wrap)
+        def made(canvas: Canvas) -> Tensor:
+            fitted = self._fit(style, seen, chosen, canvas, 1.0)
+            steps = Steps(progress, chosen.steps + canvas.extra_steps)
+            loop = Loop(canvas.watched(steps.part), chosen, Layout((fitted,), None), steps.step)
+            return loop.canvas.collected(loop([seen.pixels(canvas)])[0])
 
-    def _fit(self, source: Source | Style, picture: Picture, look: Look, scale: float) -> Style:
-        """The style of a region of `picture`, fit for `look`."""
+        if tileable:
+            return Picture(made(Canvas(self.model, wrap=True))[0], name="texture")
+        return Picture(fitting(self.model, seen.size, "auto", made)[0], name="texture")
+
+    def _fit(self, source: Source | Style, content: Content, look: Look, canvas: Canvas, scale: float) -> Style:
+        """The style of a region of `content`, fit for `look`."""
         source = source if isinstance(source, Style) else opened(source)
         if not isinstance(source, Style):
             return self.style(
                 source,
                 scale=scale,
-                colors=picture if look.color == "content" else None,
+                colors=content.colors(canvas) if look.color == "content" else None,
                 color_strength=look.color_strength,
                 patches=look.transform == "swap",
             )
@@ -222,31 +261,28 @@ class Stylizer:
             )
         return source
 
-    def _pixels(self, picture: Picture) -> Tensor:
-        """The picture (1, 3, H, W) on the device; fully transparent pixels take the mean colour of the others."""
-        rgb, opaque = picture.rgb, picture.opaque
-        if opaque is not None:
-            mean = (rgb * opaque).sum((1, 2)) / opaque.sum()
-            rgb = torch.where(opaque > 0, rgb, mean[:, None, None])
-        return rgb[None].to(self.model.device, memory_format=torch.channels_last)
-
     @torch.inference_mode()
     def _measure(self, picture: Picture, weights: Tensor | None, matched: Collection[int]) -> Style:
         """The Style of a picture where `weights` (H, W) say, with patches at the `matched` levels."""
-        opaque = picture.opaque
+        opaque, canvas = picture.opaque, Canvas(self.model)
         gaussians = {}
         with at(picture.name, "encode"):
-            for level, x in self.model.encoder(self._pixels(picture), LEVELS).items():
+            for level, field in canvas.encoded(Content.of(picture).pixels(canvas), LEVELS).items():
+                x = field.read(Window.whole(field.size))
                 kind = Texture if level in matched else Gaussian
-                whole = kind.of(x, None if opaque is None else pooled(opaque, x)[0])
+                whole = kind.of(x, None if opaque is None else pooled(opaque, level)[0])
                 if weights is not None:
                     inside = weights[None] if opaque is None else weights * opaque
-                    whole = supported(kind.of(x, pooled(inside, x)[0]), whole)
+                    whole = supported(kind.of(x, pooled(inside, level)[0]), whole)
                 gaussians[level] = whole
         part = Part(
             Path(picture.name).name, gaussians, dict.fromkeys(LEVELS, 1.0), picture.resized(_thumbnail(picture.size))
         )
         return Style((part,), self.model.fingerprint, model=self.model.card.name)
+
+
+def _colors(picture: Picture) -> Gaussian:
+    return Gaussian.of(picture.rgb, _plane(picture.opaque))
 
 
 def _plane(weights: Tensor | None) -> Tensor | None:
@@ -256,13 +292,3 @@ def _plane(weights: Tensor | None) -> Tensor | None:
 def _thumbnail(size: tuple[int, int]) -> tuple[int, int]:
     scale = min(1.0, THUMBNAIL / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _finished(made: Tensor, picture: Picture, plan: Layout, look: Look) -> Tensor:
-    """The result's pixels (3, H, W), from what the loop made: colours, detail, and what is kept of the content."""
-    if look.color == "luminance":
-        made = luminance_only(made, picture.rgb, look.color_strength, _plane(picture.opaque))
-    if look.detail:
-        made = restore_detail(made, picture.rgb, look.detail)
-    kept = plan.kept
-    return made if kept is None else torch.lerp(made, picture.rgb, kept)

@@ -119,6 +119,11 @@ class PatchMap:
         """The number of channels C."""
         return len(self.source)
 
+    @property
+    def halo(self) -> int:
+        """How many pixels beyond its own a mapped feature depends on: the patches around it, and what they matched."""
+        return _SIDE - 1
+
     def __call__(self, features: Tensor) -> Tensor:
         """Features (C, H, W) or (1, C, H, W), of any size, to features of the same shape, dtype and device.
 

@@ -16,7 +16,7 @@ WIDTH_IN_FILES = 160
 class Tell(Protocol):
     """Told after every step of a long job how many of how many are done, and what the last one was."""
 
-    def __call__(self, done: int, total: int, what: str = "") -> None: ...
+    def __call__(self, done: float, total: int, what: str = "") -> None: ...
 
 
 def note(text: str) -> None:
@@ -60,7 +60,7 @@ def bar(job: str) -> Iterator[Tell]:
     with shown:
         task = shown.add_task(job, total=None)
 
-        def tell(done: int, total: int, what: str = "") -> None:
+        def tell(done: float, total: int, what: str = "") -> None:
             shown.update(task, description=f"{job} {what}".rstrip(), completed=done, total=total)
 
         yield tell

@@ -28,6 +28,11 @@ class Stage(nn.Module):
         self.low: Sequence[nn.Conv2d] = nn.ModuleList(convolutions[: len(low)])  # type: ignore[assignment]
         self.high: Sequence[nn.Conv2d] = nn.ModuleList(convolutions[len(low) :])  # type: ignore[assignment]
 
+    @property
+    def reach(self) -> tuple[int, int, int]:
+        """How far a result looks: pixels before the upsampling, pixels after it, and the factor of the upsampling."""
+        return len(self.low), len(self.high), 1 if self.level == 1 else 2
+
     def forward(self, x: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:
         """(N, C_k, h, w) to (N, C_{k-1}, *size), `size` being 2h or 2h-1 by 2w or 2w-1."""
         for conv in self.low:

@@ -54,6 +54,11 @@ class Encoder(nn.Module):
             for i in range(1, len(widths) + 1):
                 yield f"{block}_{i}", self.get_submodule(f"conv{block}_{i}")  # type: ignore[misc]
 
+    def reach(self, level: int) -> int:
+        """How many pixels beyond its own a feature of `level` looks."""
+        counts = [len(widths) for widths in self.spec.widths[: level - 1]] + [1]
+        return sum(count << block for block, count in enumerate(counts))
+
     def head(self, x: Tensor, level: int) -> Tensor:
         """Features of `level` from the activations of relu{level}_1."""
         if not self.spec.ranks:

@@ -1,0 +1,108 @@
+"""Canvas: how fields are worked through, whole in memory or window by window with what must wait in files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from wct.fields import Encoded, Field, Held, Stepped
+from wct.linalg import finite
+from wct.models import Model
+from wct.store import Filed, scratch
+from wct.windows import Window, tiles
+
+__all__ = ["Canvas"]
+
+See = Callable[[Tensor, Window], None]
+"""Shown every window of a field."""
+
+CHEAP = 1
+"""Features of relu1_1 are computed again when they are needed: kept, they would take 128 bytes per pixel or more."""
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Works with one model on fields of any size.
+
+    Attributes:
+        model: encoder and decoders.
+        side: side of the windows in pixels of the picture, a multiple of 16; None works in memory, in one piece.
+        wrap: the picture is a tile: its left edge continues at its right, its top at its bottom. In one piece only.
+        watch: called with the share of a pass that is done, after every window.
+    """
+
+    model: Model
+    side: int | None = None
+    wrap: bool = False
+    watch: Callable[[float], None] = lambda _: None
+
+    def watched(self, watch: Callable[[float], None]) -> Canvas:
+        """The same, telling `watch`."""
+        return replace(self, watch=watch)
+
+    @property
+    def extra_steps(self) -> int:
+        """Passes beside the steps of a stylisation: in windows the pixels come last, by one of their own."""
+        return 0 if self.side is None else 1
+
+    def encoded(self, pixels: Field, levels: Sequence[int]) -> Mapping[int, Field]:
+        """The features of some levels of a picture."""
+        if self.side is None:  # one pass for all levels
+            found = self.model.encoder(pixels.read(Window.whole(pixels.size)), levels, self.wrap)
+            return {level: Held(level, finite(x, "features")) for level, x in found.items()}
+        return {level: Encoded(pixels, self.model.encoder, level, self.wrap) for level in levels}
+
+    def stepped(self, x: Field, below: Sequence[int]) -> Field:
+        """Features one level down the decoders, where they have the size `below`."""
+        return Stepped(x, self.model.decoder.stages[x.level - 1], (below[0], below[1]), self.wrap)
+
+    def settled(self, field: Field) -> Field:
+        """The field, computed where it is in memory, and left for later where it is not."""
+        return self.kept(field) if self.side is None else field
+
+    def kept(self, field: Field, see: See | None = None) -> Field:
+        """The field, shown to `see` window by window, and kept, in memory or in a file, to be read again."""
+        if self.side is None:
+            window = Window.whole(field.size)
+            x = finite(field.read(window), "features")
+            if see is not None:
+                see(x, window)
+            return Held(field.level, x)
+        stored: Filed | None = None
+        for window, x in self._read(field):
+            finite(x, "features")
+            if field.level != CHEAP and not isinstance(field, Filed):
+                stored = stored or Filed(field.level, field.size, x.shape[1], scratch(), device=self.model.device)
+                stored.write(window, x)
+            if see is not None:
+                see(x, window)
+        return stored or field
+
+    def collected(self, field: Field) -> Tensor:
+        """All of a field, (1, C, h, w)."""
+        if self.side is None:
+            return field.read(Window.whole(field.size))
+        parts = self._read(field)
+        window, x = next(parts)
+        whole = x.new_empty((*x.shape[:2], *field.size))
+        window.of(whole).copy_(x)
+        for window, x in parts:
+            window.of(whole).copy_(x)
+        return whole
+
+    def _read(self, field: Field) -> Iterator[tuple[Window, Tensor]]:
+        """A field's windows and their parts, one after the other."""
+        windows = self.windows(field)
+        for done, window in enumerate(windows, 1):
+            yield window, field.read(window)
+            self.watch(done / len(windows))
+
+    def windows(self, field: Field) -> Sequence[Window]:
+        """The windows by which a field is worked through: all of it, or as large as memory allows at its level."""
+        if self.side is None:
+            return [Window.whole(field.size)]
+        # From relu3_1 on there is less to hold per pixel of the picture, and margins count more.
+        side = self.side * 2 ** (max(2, field.finest) - 2)
+        return list(tiles(field.size, max(1, side // 2 ** (max(1, field.level) - 1))))

@@ -1,0 +1,145 @@
+"""Fields: what a picture is at one level, its pixels or its features, read by windows.
+
+A field that is computed reads what it is made of on a wider window: as much wider as its result depends on. Beyond the
+picture's own borders everything is padded as in one piece, so that windows show exactly what the whole would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from wct.models.decoder import Stage
+from wct.models.encoder import Encoder, halved
+from wct.windows import Size, Window
+
+__all__ = ["Combined", "Encoded", "Field", "Held", "Stepped", "placed_on"]
+
+
+class Field(Protocol):
+    """What is read by windows.
+
+    Attributes:
+        level: 1 to 5 for features of relu{level}_1, 0 for pixels.
+        size: (h, w) at that level.
+        finest: the finest level at which reading computes, which decides how large windows may be.
+    """
+
+    @property
+    def level(self) -> int: ...
+    @property
+    def size(self) -> Size: ...
+    @property
+    def finest(self) -> int: ...
+
+    def read(self, window: Window) -> Tensor:
+        """The window's part, (1, C, height, width)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A field in memory: `x` is (1, C, h, w)."""
+
+    level: int
+    x: Tensor
+
+    @property
+    def size(self) -> Size:
+        return self.x.shape[-2], self.x.shape[-1]
+
+    @property
+    def finest(self) -> int:
+        return self.level
+
+    def read(self, window: Window) -> Tensor:
+        return window.of(self.x)
+
+
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """A field made of others of its level: `change` takes the window and their parts of it.
+
+    What it gives for a pixel depends on no others than those within `halo` of it.
+    """
+
+    sources: tuple[Field, ...]
+    change: Callable[..., Tensor]
+    halo: int = 0
+
+    @property
+    def level(self) -> int:
+        return self.sources[0].level
+
+    @property
+    def size(self) -> Size:
+        return self.sources[0].size
+
+    @property
+    def finest(self) -> int:
+        return min(source.finest for source in self.sources)
+
+    def read(self, window: Window) -> Tensor:
+        around = window.grown(self.halo, self.size)
+        return window.of(self.change(around, *(source.read(around) for source in self.sources)), around)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """The features of a level of a picture's pixels."""
+
+    pixels: Field
+    encoder: Encoder
+    level: int
+    wrap: bool = False
+
+    @property
+    def size(self) -> Size:
+        return halved(self.pixels.size, self.level)
+
+    @property
+    def finest(self) -> int:
+        return 1
+
+    def read(self, window: Window) -> Tensor:
+        step, margin = 2 ** (self.level - 1), self.encoder.reach(self.level)
+        # Pooling starts at multiples of `step`, in the picture and therefore in every part of it.
+        around = window.grown(-(-margin // step), self.size)
+        features = self.encoder(self.pixels.read(around.scaled(step, self.pixels.size)), (self.level,), self.wrap)
+        return window.of(features[self.level], around)
+
+
+@dataclass(frozen=True, eq=False)
+class Stepped:
+    """What a stage of the decoder chain makes of a field: features of the level below, or pixels."""
+
+    source: Field
+    stage: Stage
+    size: Size
+    wrap: bool = False
+
+    @property
+    def level(self) -> int:
+        return self.source.level - 1
+
+    @property
+    def finest(self) -> int:
+        return max(1, min(self.level, self.source.finest))
+
+    def read(self, window: Window) -> Tensor:
+        low, high, factor = self.stage.reach
+        below = window.grown(high, self.size)
+        source = Window(
+            below.top // factor, below.left // factor, -(-below.bottom // factor), -(-below.right // factor)
+        )
+        source = source.grown(low, self.source.size)
+        around = source.scaled(factor, self.size)
+        return window.of(self.stage(self.source.read(source), around.size, self.wrap), around)
+
+
+def placed_on(device: torch.device, field: Field) -> Field:
+    """The field on a device, channels last: the order in which convolutions are fastest."""
+    return Combined((field,), lambda _, x: x.to(device, memory_format=torch.channels_last))

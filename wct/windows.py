@@ -1,0 +1,66 @@
+"""Windows: rectangles of a picture, or of its features at one level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+__all__ = ["Size", "Window", "tiles"]
+
+Size = tuple[int, int]
+"""(H, W)."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows top … bottom - 1 and columns left … right - 1."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @classmethod
+    def whole(cls, size: Size) -> Window:
+        """All of something of `size`."""
+        return cls(0, 0, *size)
+
+    @property
+    def size(self) -> Size:
+        """(height, width)."""
+        return self.bottom - self.top, self.right - self.left
+
+    def grown(self, margin: int, size: Size) -> Window:
+        """`margin` more on each side, as far as something of `size` goes."""
+        return Window(
+            max(0, self.top - margin),
+            max(0, self.left - margin),
+            min(size[0], self.bottom + margin),
+            min(size[1], self.right + margin),
+        )
+
+    def scaled(self, factor: int, size: Size) -> Window:
+        """The same place where everything is `factor` times as large, as far as something of `size` goes."""
+        bottom, right = min(size[0], self.bottom * factor), min(size[1], self.right * factor)
+        return Window(self.top * factor, self.left * factor, bottom, right)
+
+    def shrunk(self, factor: int) -> Window:
+        """The least window that covers the same place where everything is `factor` times smaller."""
+        return Window(self.top // factor, self.left // factor, -(-self.bottom // factor), -(-self.right // factor))
+
+    def of(self, x: Tensor, around: Window | None = None) -> Tensor:
+        """This window of a tensor (..., h, w) that covers the window `around`, by default from row and column 0."""
+        top, left = (0, 0) if around is None else (around.top, around.left)
+        if x.shape[-2:] == self.size:
+            return x
+        return x[..., self.top - top : self.bottom - top, self.left - left : self.right - left]
+
+
+def tiles(size: Size, side: int) -> Iterator[Window]:
+    """Windows of `side` by `side` that cover something of `size`, row by row; the last ones are smaller."""
+    height, width = size
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            yield Window(top, left, min(height, top + side), min(width, left + side))
