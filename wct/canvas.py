@@ -71,7 +71,7 @@ class Canvas:
                 see(x, window)
             return Held(field.level, x)
         stored: Filed | None = None
-        for window, x in self._read(field):
+        for window, x in self.read(field):
             finite(x, "features")
             if field.level != CHEAP and not isinstance(field, Filed):
                 stored = stored or Filed(field.level, field.size, x.shape[1], scratch(), device=self.model.device)
@@ -84,7 +84,7 @@ class Canvas:
         """All of a field, (1, C, h, w)."""
         if self.side is None:
             return field.read(Window.whole(field.size))
-        parts = self._read(field)
+        parts = self.read(field)
         window, x = next(parts)
         whole = x.new_empty((*x.shape[:2], *field.size))
         window.of(whole).copy_(x)
@@ -92,7 +92,7 @@ class Canvas:
             window.of(whole).copy_(x)
         return whole
 
-    def _read(self, field: Field) -> Iterator[tuple[Window, Tensor]]:
+    def read(self, field: Field) -> Iterator[tuple[Window, Tensor]]:
         """A field's windows and their parts, one after the other."""
         windows = self.windows(field)
         for done, window in enumerate(windows, 1):

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wct.canvas import Canvas
 from wct.fields import Combined, Field, Held, placed_on
 from wct.gaussian import Gaussian, merge
 from wct.images import Picture
-from wct.windows import Size, Window
+from wct.windows import Size, Window, tiles
 
 __all__ = ["Content"]
+
+_SIDE = 1024
+"""Pixels: of the windows by which pixels are looked through."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,25 +45,25 @@ class Content:
 
     def visible(self, window: Window) -> Tensor | None:
         """(h, w), 1 for the pixels of a window that count; None where all do."""
-        return None if self.opaque is None else window.of(self.opaque)
+        return None if self.opaque is None else window.of(self.opaque).float()
 
-    def colors(self, canvas: Canvas) -> Gaussian:
+    def colors(self) -> Gaussian:
         """The Gaussian of its pixels: RGB is a level too."""
         parts = []
-        for window in canvas.windows(self.rgb):
+        for window in tiles(self.size, _SIDE):
             visible = self.visible(window)
             if visible is None or bool(visible.any()):
                 parts.append(Gaussian.of(self.rgb.read(window), visible))
         return merge(parts)
 
-    def pixels(self, canvas: Canvas) -> Field:
-        """What is encoded, on the model's device: fully transparent pixels take the mean colour of the others."""
+    def pixels(self, device: torch.device) -> Field:
+        """What is encoded, on a device: fully transparent pixels take the mean colour of the others."""
         if self.opaque is None:
-            return placed_on(canvas.model.device, self.rgb)
-        mean = self.colors(canvas).mean.float()[:, None, None]
+            return placed_on(device, self.rgb)
+        mean = self.colors().mean.float()[:, None, None]
 
         def filled(window: Window, x: Tensor) -> Tensor:
             visible = self.visible(window)
             return x if visible is None else torch.where(visible > 0, x, mean)
 
-        return placed_on(canvas.model.device, Combined((self.rgb,), filled))
+        return placed_on(device, Combined((self.rgb,), filled))

@@ -7,13 +7,14 @@ import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from wct.errors import OutputError
 from wct.images.label import label, one_line
 
-__all__ = ["check_file", "write_file"]
+__all__ = ["appearing", "check_file", "write_file"]
 
 StrPath = str | os.PathLike[str]
 
@@ -41,25 +42,42 @@ def check_file(path: StrPath, *, overwrite: bool = False, inputs: Iterable[StrPa
 
 
 def write_file(data: bytes, path: StrPath, *, overwrite: bool = False) -> None:
-    """Write `data` to `path`, or to standard output where that is "-".
+    """Write `data` to `path`, or to standard output where that is "-"; files as `appearing` does.
 
-    The file is atomic: written beside its destination under another name, then renamed. Whatever goes wrong, an
-    old file stays as it was and no temporary file remains.
-
-    Raises OutputError where it cannot be written, or appeared since `check_file` (unless `overwrite`).
     BrokenPipeError passes through: a reader of standard output that left is no error of the data.
     """
     if os.fspath(path) == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
-    name = label(path)
+    with appearing(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def appearing(path: StrPath, *, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary file, empty, to be written; it becomes `path` at the end.
+
+    The file is atomic: written beside its destination under another name, then renamed. Whatever goes wrong, an
+    old file stays as it was and no temporary file remains.
+
+    Raises OutputError where it cannot be written, or appeared since `check_file` (unless `overwrite`).
+    """
+    name, target = label(path), _target(path)
+    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        _write_atomically(data, _target(path), overwrite)
+        # Opened with "x", so that no other writer can hold the same name, and with the user's usual permissions.
+        temporary.open("xb").close()
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        _publish(temporary, target, overwrite)
     except FileExistsError as error:
         raise OutputError(f"{name}: appeared meanwhile and was kept; choose another name") from error
     except OSError as error:
         raise OutputError(f"{name}: cannot be written ({one_line(error)}); make room or choose a folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _target(path: StrPath) -> Path:
@@ -89,19 +107,6 @@ def _check_target(target: Path, name: str, overwrite: bool, inputs: Iterable[Str
             raise OutputError(f"{name}: is the input {label(source)}, which is never overwritten; choose another name")
     if not overwrite:
         raise OutputError(f"{name}: exists already; choose another name or allow overwriting")
-
-
-def _write_atomically(data: bytes, target: Path, overwrite: bool) -> None:
-    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        # Opened with "x", so that no other writer can hold the same name, and with the user's usual permissions.
-        with temporary.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        _publish(temporary, target, overwrite)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _publish(temporary: Path, target: Path, overwrite: bool) -> None:

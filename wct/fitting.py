@@ -11,9 +11,10 @@ from wct.errors import UsageError
 from wct.images import PictureWarning
 from wct.memory import GRID, SMALLEST, choose_side, out_of_memory
 from wct.models import Model
+from wct.progress import Progress, Steps
 from wct.windows import Size
 
-__all__ = ["Tile", "fitting"]
+__all__ = ["Tile", "fitting", "side_for"]
 
 Tile = int | str | None
 """Side of the windows in pixels; "auto" for what fits into memory; None for one piece."""
@@ -21,18 +22,35 @@ Tile = int | str | None
 T = TypeVar("T")
 
 
-def fitting(model: Model, size: Size, tile: Tile, work: Callable[[Canvas], T]) -> T:
+def fitting(
+    model: Model,
+    size: Size,
+    tile: Tile,
+    work: Callable[[Canvas, Callable[[str], None]], T],
+    *,
+    steps: int = 0,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> T:
     """What `work` gives on a canvas for pictures of `size` altogether.
 
     Where memory runs out it starts again with smaller windows, with a `PictureWarning`; not where `tile` is None.
 
+    Args:
+        model: what the canvas works with.
+        size: (H, W) in pixels.
+        tile: how large the windows are.
+        work: is given the canvas, and what to call with a word after each of its `steps` steps.
+        progress: told about steps and windows.
+
     Raises:
         UsageError: `tile` is none of what it may be.
     """
-    side = _side(model, size, tile)
+    side = side_for(model, size, tile)
     while True:
+        canvas = Canvas(model, side)
+        counter = Steps(progress, steps + canvas.extra_steps)
         try:
-            return work(Canvas(model, side))
+            return work(canvas.watched(counter.part), counter.step)
         except (MemoryError, RuntimeError) as error:
             smaller = _smaller(side or max(size))
             if not out_of_memory(error) or tile is None or smaller == side:
@@ -41,7 +59,8 @@ def fitting(model: Model, size: Size, tile: Tile, work: Callable[[Canvas], T]) -
         warnings.warn(f"memory ran out; again with windows of {side} pixels", PictureWarning, stacklevel=3)
 
 
-def _side(model: Model, size: Size, tile: Tile) -> int | None:
+def side_for(model: Model, size: Size, tile: Tile) -> int | None:
+    """The side of the windows for pictures of `size` altogether, None for one piece; UsageError as for `fitting`."""
     if tile is None:
         return None
     if tile == "auto":

@@ -34,7 +34,7 @@ def opened(source: Source, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Style
 
 def scaled(picture: Picture, scale: float | None, mask: Source | Tensor | None) -> tuple[Picture, Tensor | None]:
     """The picture at the size at which it is measured, and its mask (H, W) likewise."""
-    weights = None if mask is None else mask_of(mask, picture)
+    weights = None if mask is None else mask_of(mask, picture.size)
     if scale is None:
         return picture, weights
     if not 0 < scale <= LARGEST_SCALE:
@@ -46,10 +46,10 @@ def scaled(picture: Picture, scale: float | None, mask: Source | Tensor | None) 
     return picture, weights
 
 
-def mask_of(mask: Source | Tensor, picture: Picture) -> Tensor:
-    """The mask (H, W) of a picture, in 0..1; raises as `wct.masks.read_mask` does."""
+def mask_of(mask: Source | Tensor, size: tuple[int, int]) -> Tensor:
+    """The mask of a picture of `size` (H, W), in 0..1; raises as `wct.masks.read_mask` does."""
     if isinstance(mask, Tensor) and mask.ndim == 2:
         mask = mask.cpu().numpy()
     if isinstance(mask, np.ndarray) and mask.dtype == np.bool_:
         mask = mask.astype(np.float32)
-    return read_mask(mask, picture.size)
+    return read_mask(mask, size)

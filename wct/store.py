@@ -82,13 +82,17 @@ class Filed:
 
     def read(self, window: Window) -> Tensor:
         """The window's part (1, C, height, width), float32, channels last."""
+        return _from_numbers(self.numbers(window)).to(self.device)[None]
+
+    def numbers(self, window: Window) -> NDArray[Any]:
+        """The window's part (height, width, C) as it is in the file."""
         height, width = window.size
         part = np.empty((height, width, self.channels), self.dtype)
         for row, place in zip(part, self._places(window), strict=True):
             self.file.seek(place)
             if self.file.readinto(row.data) != row.nbytes:  # type: ignore[attr-defined]
                 raise OutputError("a temporary file was cut short; run it again")
-        return _from_numbers(part).to(self.device)[None]
+        return part
 
     def write(self, window: Window, x: Tensor) -> None:
         """Put the window's part, (1, C, height, width), in place; OutputError where the disk is full."""

@@ -15,7 +15,7 @@ from wct.color import recolored
 from wct.content import Content
 from wct.devices import choose_device
 from wct.errors import ModelError, UsageError
-from wct.fields import Held
+from wct.fields import Field, Held
 from wct.finish import finished
 from wct.fitting import Tile, fitting
 from wct.gaussian import Gaussian
@@ -27,7 +27,7 @@ from wct.masks import resize_mask
 from wct.models import Model
 from wct.models.spec import LEVELS
 from wct.plan import Memory, Plan
-from wct.progress import Progress, Steps
+from wct.progress import Progress
 from wct.regions import Layout, Region, layout, pooled, supported
 from wct.sources import mask_of, opened, preview_factor, scaled
 from wct.style import Part, Style, Weight
@@ -146,25 +146,47 @@ class Stylizer:
         chosen = plan.look if plan else replace(look, **changes)
         picture = read(content)
         regions = style if isinstance(style, list) else [Region(style.style if isinstance(style, Plan) else style)]
-        masks = [None if region.mask is None else mask_of(region.mask, picture) for region in regions]
+        masks = [None if region.mask is None else mask_of(region.mask, picture.size) for region in regions]
         factor = preview_factor(picture.size, size, preview)
         chosen, size = chosen.reduced(factor), size if factor == 1 else preview
         if size is not None:
             picture = picture.resized(size)
             masks = [None if mask is None else resize_mask(mask, picture.size) for mask in masks]
-        seen = Content.of(picture)
+        seen, scale = Content.of(picture), 1 / factor
+        parts = [(region.style, mask) for region, mask in zip(regions, masks, strict=True)]
 
-        def made(canvas: Canvas) -> Tensor:
-            styles = [
-                None if region.style is None else self._fit(region.style, seen, chosen, canvas, 1 / factor)
-                for region in regions
-            ]
-            steps = Steps(progress, chosen.steps + canvas.extra_steps)
-            loop = Loop(canvas.watched(steps.part), chosen, layout(seen, styles, masks), steps.step, plan, memory)
-            result = loop([seen.pixels(canvas)])[0]
-            return loop.canvas.collected(finished(result, seen, loop.layout, chosen, loop.canvas))
+        def made(canvas: Canvas, tell: Callable[[str], None]) -> Tensor:
+            return canvas.collected(self.painted(seen, parts, canvas, chosen, tell, scale, plan, memory))
 
-        return replace(picture, rgb=fitting(self.model, picture.size, tile, made)[0])
+        rgb = fitting(self.model, seen.size, tile, made, steps=chosen.steps, progress=progress)[0]
+        return replace(picture, rgb=rgb)
+
+    def painted(
+        self,
+        content: Content,
+        regions: Sequence[tuple[Style | Source | None, Tensor | None]],
+        canvas: Canvas,
+        look: Look,
+        tell: Callable[[str], None] = lambda _: None,
+        scale: float = 1.0,
+        plan: Plan | None = None,
+        memory: Memory | None = None,
+    ) -> Field:
+        """The stylised pixels of a content, to be read by windows: what `__call__` puts together.
+
+        Args:
+            content: the picture, in memory or in a file.
+            regions: style, or None to keep, and mask (H, W) in 0..1, or None for the rest; see `wct.regions.layout`.
+            canvas: how to work through it.
+            look: settings.
+            tell: called with a word after every one of `look.steps` steps.
+            scale: of style pictures.
+            plan, memory: as for `__call__`.
+        """
+        styles = [None if style is None else self._fit(style, content, look, scale) for style, _ in regions]
+        shared = layout(content, styles, [mask for _, mask in regions])
+        loop = Loop(canvas, look, shared, tell, plan, memory)
+        return finished(loop([content.pixels(canvas.model.device)])[0], content, shared, look, canvas)
 
     def plan(self, contents: Sequence[Source], style: Source | Style, *, look: Look = LOOK, **changes: Any) -> Plan:
         """The maps for pictures that belong together, such as the frames of a shot: their statistics are merged.
@@ -181,10 +203,10 @@ class Stylizer:
         if not seen:
             raise UsageError("no picture to plan for; needs at least one")
 
-        def made(canvas: Canvas) -> Plan:
-            fitted = self._fit(style, seen[0], chosen, canvas, 1.0)
-            loop = Loop(canvas, chosen, Layout((fitted,), None))
-            loop([one.pixels(canvas) for one in seen])
+        def made(canvas: Canvas, tell: Callable[[str], None]) -> Plan:
+            fitted = self._fit(style, seen[0], chosen, 1.0)
+            loop = Loop(canvas, chosen, Layout((fitted,), None), tell)
+            loop([one.pixels(canvas.model.device) for one in seen])
             return Plan(fitted, chosen, loop.solved)
 
         together = sum(one.size[0] for one in seen), max(one.size[1] for one in seen)
@@ -223,24 +245,25 @@ class Stylizer:
         pixels = noise((size, size) if isinstance(size, int) else size, seed, tileable)
         seen = Content("texture", Held(0, pixels))
 
-        def made(canvas: Canvas) -> Tensor:
-            fitted = self._fit(style, seen, chosen, canvas, 1.0)
-            steps = Steps(progress, chosen.steps + canvas.extra_steps)
-            loop = Loop(canvas.watched(steps.part), chosen, Layout((fitted,), None), steps.step)
-            return loop.canvas.collected(loop([seen.pixels(canvas)])[0])
+        def made(canvas: Canvas, tell: Callable[[str], None]) -> Tensor:
+            canvas = replace(canvas, wrap=tileable)
+            fitted = self._fit(style, seen, chosen, 1.0)
+            loop = Loop(canvas, chosen, Layout((fitted,), None), tell)
+            return canvas.collected(loop([seen.pixels(canvas.model.device)])[0])
 
-        if tileable:
-            return Picture(made(Canvas(self.model, wrap=True))[0], name="texture")
-        return Picture(fitting(self.model, seen.size, "auto", made)[0], name="texture")
+        # A tile's opposite edges are neighbours, which windows are not.
+        tile = None if tileable else "auto"
+        rgb = fitting(self.model, seen.size, tile, made, steps=chosen.steps, progress=progress)[0]
+        return Picture(rgb.float().cpu(), name="texture")
 
-    def _fit(self, source: Source | Style, content: Content, look: Look, canvas: Canvas, scale: float) -> Style:
+    def _fit(self, source: Source | Style, content: Content, look: Look, scale: float) -> Style:
         """The style of a region of `content`, fit for `look`."""
         source = source if isinstance(source, Style) else opened(source)
         if not isinstance(source, Style):
             return self.style(
                 source,
                 scale=scale,
-                colors=content.colors(canvas) if look.color == "content" else None,
+                colors=content.colors() if look.color == "content" else None,
                 color_strength=look.color_strength,
                 patches=look.transform == "swap",
             )
@@ -267,7 +290,7 @@ class Stylizer:
         opaque, canvas = picture.opaque, Canvas(self.model)
         gaussians = {}
         with at(picture.name, "encode"):
-            for level, field in canvas.encoded(Content.of(picture).pixels(canvas), LEVELS).items():
+            for level, field in canvas.encoded(Content.of(picture).pixels(canvas.model.device), LEVELS).items():
                 x = field.read(Window.whole(field.size))
                 kind = Texture if level in matched else Gaussian
                 whole = kind.of(x, None if opaque is None else pooled(opaque, level)[0])

@@ -30,6 +30,7 @@ __all__ = [
     "inputs_of",
     "parse_factors",
     "parse_levels",
+    "parse_tile",
     "parse_weighted",
 ]
 
@@ -101,6 +102,15 @@ def parse_factors(text: str, what: str) -> dict[int, float]:
         except ValueError:
             raise UsageError(f"{what}: found {part!r}; needs level=factor with commas, such as 5=1,3=0.5") from None
     return factors
+
+
+def parse_tile(text: str) -> int | str | None:
+    """`auto`, `off` or a number of pixels, as `Stylizer` takes it; UsageError for anything else."""
+    if text in ("auto", "off"):
+        return None if text == "off" else text
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise UsageError(f"tile: found {text!r}; needs auto, off, or the side of the windows in pixels, such as 1024")
 
 
 def inputs_of(paths: Iterable[str | None]) -> list[str]:

@@ -15,6 +15,7 @@ from wct.look import Look
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from wct.gaussian import Gaussian
     from wct.images import Picture
     from wct.regions import Region
     from wct.style import Style
@@ -31,12 +32,16 @@ RegionPaths = tuple[str, str, str | None]
 
 @dataclass(frozen=True)
 class Measure:
-    """How all styles of one stylisation of `picture` are measured; `limit` is the most pixels a file may have."""
+    """How all styles of one stylisation of a picture of `size` are measured.
+
+    `colors` are the picture's, where the styles shall take them on; `limit` is the most pixels a file may have.
+    """
 
     stylizer: Stylizer
-    picture: Picture
+    size: tuple[int, int]
     look: Look
     scale: float
+    colors: Gaussian | None
     limit: int | None
 
     def __call__(self, source: str | Picture | Style, mask: str | Tensor | None = None) -> Style:
@@ -48,7 +53,7 @@ class Measure:
             opened(source, self.limit) if isinstance(source, str) else source,
             scale=self.scale,
             mask=self.mask(mask) if isinstance(mask, str) else mask,
-            colors=self.picture if self.look.color == "content" else None,
+            colors=self.colors,
             color_strength=self.look.color_strength,
             patches=self.look.transform == "swap",
         )
@@ -123,7 +128,7 @@ def segmented(maps: tuple[str, str], source: Picture | Style, measure: Measure) 
     if not isinstance(source, Picture):
         raise UsageError(f"style {source.name}: is a style file, which has no regions; --segments needs the picture")
     regions = []
-    for one in read_segments(*maps, measure.picture.size, source.size, measure.limit):
+    for one in read_segments(*maps, measure.size, source.size, measure.limit):
         if one.style is None:
             colour = "#{:02x}{:02x}{:02x}".format(*one.color)
             message = f"{label(maps[1])}: has no colour {colour}; that region takes the whole style picture"

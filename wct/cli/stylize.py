@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,6 @@ from wct.cli.options import (
     Blend,
     Device,
     EncoderFile,
-    MaxPixels,
     ModelName,
     Overwrite,
     StyleScale,
@@ -21,6 +20,7 @@ from wct.cli.options import (
     inputs_of,
     parse_factors,
     parse_levels,
+    parse_tile,
     parse_weighted,
 )
 from wct.cli.regions import KEEP, Measure, arranged, check_regions, parse_region, segmented
@@ -29,6 +29,9 @@ from wct.errors import UsageError
 from wct.images.defaults import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY
 from wct.images.label import label
 from wct.look import BLENDS, COLORS, LOOK, PHOTO
+
+if TYPE_CHECKING:
+    from wct.large import LargePicture
 
 __all__ = ["stylize"]
 
@@ -107,6 +110,23 @@ Size = Annotated[int | None, typer.Option(min=1, help="Resize the content to thi
 Preview = Annotated[
     int | None, typer.Option(min=1, help="A quick result of this short side that shows what the full one looks like.")
 ]
+Tile = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|off|N",
+        help="Work through the picture by windows of N pixels, which bounds the memory and does not change the result. "
+        "auto: large ones where the picture does not fit into memory.",
+    ),
+]
+Budget = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        min=0,
+        help=f"Refuse pictures of more pixels; 0 for no limit. Default: {DEFAULT_MAX_PIXELS}; none by windows.",
+        show_default=False,
+    ),
+]
 Quality = Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP (100: lossless) and AVIF.")]
 Bits = Annotated[int, typer.Option(help="Bits per channel: 8, or 16 for PNG.")]
 
@@ -140,7 +160,8 @@ def stylize(
     overwrite: Overwrite = False,
     quality: Quality = DEFAULT_QUALITY,
     bits: Bits = 8,
-    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
+    tile: Tile = "auto",
+    max_pixels: Budget = None,
 ) -> None:
     """Put the style of one or several pictures on a photo."""
     if photo and mode:
@@ -167,16 +188,28 @@ def stylize(
     inputs = inputs_of([content, *(source.path for source in sources), *masks, *(segments or ()), mask, style_mask])
 
     from wct.cli.engine import load, stamp
+    from wct.content import Content
     from wct.images import check_output, read
+    from wct.large import check_large, is_large, open_large, stylize_large
     from wct.sources import opened, preview_factor
     from wct.transforms import transform as known_transform
 
     known_transform(look.transform, look.rank)
-    check_output(target, overwrite=overwrite, inputs=inputs, quality=quality, bits=bits)
-    limit = max_pixels or None
-    picture = read(content, max_pixels=limit)
+    out: dict[str, Any] = {"overwrite": overwrite, "inputs": inputs, "quality": quality, "bits": bits}
+    check_output(target, **out)
+    windows, limit = parse_tile(tile), DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels or None
     stylizer = load(model, device, encoder)
-    measure = Measure(stylizer, picture, look, style_scale / preview_factor(picture.size, size, preview), limit)
+    large: LargePicture | None = None
+    if size is None and preview is None and is_large(content, stylizer.model, windows):
+        large = open_large(content, stylizer.model, look, max_pixels=max_pixels or None)
+        check_large(target, large.size, **out)
+        seen = large.content
+    else:
+        picture = read(content, max_pixels=limit)
+        seen = Content.of(picture)
+    scale = style_scale / preview_factor(seen.size, size, preview)
+    measure = Measure(stylizer, seen.size, look, scale, seen.colors() if look.color == "content" else None, limit)
+    out |= {"comment": stamp(stylizer, look)}
     with bar(label(Path(content).name)) as tell:
         if segments:
             plan = segmented(segments, opened(sources[0].path, limit), measure)
@@ -184,13 +217,15 @@ def stylize(
             parts = [measure(source.path, style_mask) for source in sources]
             rest = stylizer.style(*parts, weights=[s.weight for s in sources], blend=blend) if parts else None
             plan = arranged(regions, rest, mask, measure)
-        result = stylizer(
-            picture, plan, size=size, preview=preview, progress=lambda step: tell(*astuple(step)), look=look
-        )
-    comment = stamp(stylizer, look)
-    result.save(target, overwrite=overwrite, inputs=inputs, quality=quality, bits=bits, comment=comment)
+        todo: dict[str, Any] = {"tile": windows, "look": look, "progress": lambda step: tell(*astuple(step))}
+        if large is not None:
+            stylize_large(stylizer, large, plan, target, **todo, **out)
+            height, width = large.size
+        else:
+            result = stylizer(picture, plan, size=size, preview=preview, **todo)
+            result.save(target, **out)
+            height, width = result.size
     if target != "-":
-        height, width = result.size
         note(f"{label(target)}: written, {width}x{height}")
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wct.images.label import PictureWarning
     from wct.images.output import check_output, write
     from wct.images.picture import Picture
-    from wct.images.reader import Source, read
+    from wct.images.reader import Source, read, read_size
     from wct.images.size import fit, resize, resize_alpha
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "fit",
     "list_pictures",
     "read",
+    "read_size",
     "resize",
     "resize_alpha",
     "write",
@@ -50,6 +51,7 @@ _HOME = {
     "fit": "wct.images.size",
     "list_pictures": "wct.images.folder",
     "read": "wct.images.reader",
+    "read_size": "wct.images.reader",
     "resize": "wct.images.size",
     "resize_alpha": "wct.images.size",
     "write": "wct.images.output",

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["encode"]
+__all__ = ["SIGNATURE", "chunk", "encode", "header"]
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {3: 2, 4: 6}
 _UP = 2
 
@@ -26,14 +26,21 @@ def encode(pixels: NDArray[Any], icc: bytes, comment: str | None) -> bytes:
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
     body = zlib.compress(filtered.data)
     chunks = [
-        _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)),
-        _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(icc)),
+        header((height, width), channels, 16),
+        chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(icc)),
     ]
     if comment is not None:
-        chunks.append(_chunk(b"iTXt", b"Comment\0\0\0\0\0" + comment.encode("utf-8", "backslashreplace")))
-    chunks += [_chunk(b"IDAT", body[at : at + 2**24]) for at in range(0, len(body), 2**24)]
-    return b"".join([_SIGNATURE, *chunks, _chunk(b"IEND", b"")])
+        chunks.append(chunk(b"iTXt", b"Comment\0\0\0\0\0" + comment.encode("utf-8", "backslashreplace")))
+    chunks += [chunk(b"IDAT", body[at : at + 2**24]) for at in range(0, len(body), 2**24)]
+    return b"".join([SIGNATURE, *chunks, chunk(b"IEND", b"")])
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def header(size: tuple[int, int], channels: int, bits: int) -> bytes:
+    """The first chunk of a file of RGB or RGBA pixels of `size` (H, W)."""
+    height, width = size
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, _COLOUR_TYPES[channels], 0, 0, 0))
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a file: length, kind, data and check sum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

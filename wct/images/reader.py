@@ -27,7 +27,7 @@ from wct.images.picture import Picture
 
 from . import array
 
-__all__ = ["Source", "read"]
+__all__ = ["Source", "read", "read_size"]
 
 Source = str | os.PathLike[str] | bytes | bytearray | IO[bytes] | Image.Image | NDArray[Any] | torch.Tensor | Picture
 
@@ -71,6 +71,20 @@ def read(
         return _read_path(Path(source), name or label(source), max_pixels, formats)
     stream, kind = _stream(source)
     return _decode(stream, name or kind, max_pixels, formats)
+
+
+def read_size(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """(H, W) as in a picture file's header, before it is turned upright; None where `read` would not read it."""
+    try:
+        with Path(path).open("rb") as stream:
+            kind = sniff(stream.read(HEAD_BYTES))
+            stream.seek(0)
+            if kind is None:
+                return None
+            image = OPENERS[kind](stream)
+            return image.height, image.width
+    except Exception:  # `read` says what is wrong with it
+        return None
 
 
 def _stream(source: object) -> tuple[IO[bytes], str]:
