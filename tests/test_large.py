@@ -129,9 +129,7 @@ def test_turned_pictures_come_upright(tmp_path: Path, stylizer: Stylizer, style:
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
-def test_a_broken_profile_is_told(
-    tmp_path: Path, tiny_model: Model, name: str
-) -> None:
+def test_a_broken_profile_is_told(tmp_path: Path, tiny_model: Model, name: str) -> None:
     broken = saved(tmp_path, name, noise(), icc_profile=b"nonsense" * 40)
     with pytest.warns(PictureWarning, match="profile is broken"):
         open_large(broken, tiny_model)

@@ -88,8 +88,9 @@ def open_large(path: StrPath, model: Model, look: Look = LOOK, *, max_pixels: in
         OutputError: there is too little room for temporary files.
     """
     name = label(path)
+    if size := read_size(path):
+        check_size(*size, name, max_pixels)
     image = opened(path, name)
-    check_size(image.height, image.width, name, max_pixels)
     sixteen = image.format == "ushort"
     dtype = np.dtype(np.uint16 if sixteen else np.uint8)
     check_space(image.width * image.height * (2 * image.bands * dtype.itemsize + _scratch_bytes(model, look)))

@@ -13,6 +13,7 @@ from wct.cli.options import (
     Blend,
     Device,
     EncoderFile,
+    MaxPixels,
     ModelName,
     Overwrite,
     StyleScale,
@@ -118,15 +119,6 @@ Tile = Annotated[
         "auto: large ones where the picture does not fit into memory.",
     ),
 ]
-Budget = Annotated[
-    int | None,
-    typer.Option(
-        "--max-pixels",
-        min=0,
-        help=f"Refuse pictures of more pixels; 0 for no limit. Default: {DEFAULT_MAX_PIXELS}; none by windows.",
-        show_default=False,
-    ),
-]
 Quality = Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP (100: lossless) and AVIF.")]
 Bits = Annotated[int, typer.Option(help="Bits per channel: 8, or 16 for PNG.")]
 
@@ -161,7 +153,7 @@ def stylize(
     quality: Quality = DEFAULT_QUALITY,
     bits: Bits = 8,
     tile: Tile = "auto",
-    max_pixels: Budget = None,
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Put the style of one or several pictures on a photo."""
     if photo and mode:
@@ -197,11 +189,11 @@ def stylize(
     known_transform(look.transform, look.rank)
     out: dict[str, Any] = {"overwrite": overwrite, "inputs": inputs, "quality": quality, "bits": bits}
     check_output(target, **out)
-    windows, limit = parse_tile(tile), DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels or None
+    windows, limit = parse_tile(tile), max_pixels or None
     stylizer = load(model, device, encoder)
     large: LargePicture | None = None
     if size is None and preview is None and is_large(content, stylizer.model, windows):
-        large = open_large(content, stylizer.model, look, max_pixels=max_pixels or None)
+        large = open_large(content, stylizer.model, look, max_pixels=limit)
         check_large(target, large.size, **out)
         seen = large.content
     else:
