@@ -17,12 +17,12 @@ from torch import Tensor
 
 from wct.content import Content
 from wct.errors import InputError, UsageError
-from wct.gaussian import Gaussian
+from wct.gaussian import Gaussian, joined
 from wct.images import Picture, PictureWarning
 from wct.maps import AffineMap, Mixture
 from wct.models import Model
 from wct.models.encoder import halved
-from wct.regions import Layout, Region, joined, layout
+from wct.regions import Layout, Region, layout
 from wct.style import Style
 from wct.stylizer import Stylizer
 from wct.transforms import wct
@@ -125,7 +125,7 @@ def test_a_region_has_the_statistics_of_its_style(stylizer: Stylizer, a: Style, 
     x = stylizer.model.encoder(noise(*SIZE)[None], (1,))[1]
     plan = Layout((a, b), torch.stack([half("left"), half("right")]))
     window = Window.whole(SIZE)
-    maps = plan.maps(plan.measure(x, 1, window), 1, wct)
+    maps = plan.maps(plan.measure(1, x, window), 1, wct)
     made = plan.apply(maps, 1, window, x)
     for style, columns in ((a, slice(0, 24)), (b, slice(24, 48))):
         found, wanted = Gaussian.of(made[..., columns]), style.parts[0].gaussians[1]
@@ -175,7 +175,7 @@ def test_measuring_under_hard_masks_is_measuring_crops(stylizer: Stylizer, a: St
     for level, x in features.items():
         assert x.shape[-2:] == halved((64, 96), level)
         middle = x.shape[-2] // 2
-        parts = plan.measure(x, level, Window.whole(halved((64, 96), level)))
+        parts = plan.measure(level, x, Window.whole(halved((64, 96), level)))
         for found, crop in zip(parts, (x[..., :middle, :], x[..., middle:, :]), strict=True):
             assert found is not None
             wanted = Gaussian.of(crop)
@@ -190,7 +190,7 @@ def test_a_region_of_few_features_borrows_and_others_do_not(a: Style) -> None:
     few[0, :3] = 1
     seen: list[Gaussian] = []
     plan = Layout((a, a), torch.stack([few, 1 - few]))
-    plan.maps(plan.measure(x, 1, Window.whole((8, 8))), 1, lambda part, _: seen.append(part) or AffineMap.identity(8))
+    plan.maps(plan.measure(1, x, Window.whole((8, 8))), 1, lambda part, _: seen.append(part) or AffineMap.identity(8))
     small, large = seen
     assert torch.linalg.matrix_rank(Gaussian.of(x, few).cov, rtol=1e-5) == 2
     assert torch.linalg.matrix_rank(small.cov, rtol=1e-5) == 8
@@ -206,11 +206,11 @@ def test_windows_see_their_part_of_the_regions(seed: int, level: int, count: int
     plan, size = Layout((Style((), ""),) * count, masks), halved((37, 53), level)
     x, maps = torch.rand((1, 4, *size), generator=generator(seed)), [affine(seed + 3 * i) for i in range(count)]
     whole = Window.whole(size)
-    wanted, made = plan.measure(x, level, whole), plan.apply(maps, level, whole, x)
+    wanted, made = plan.measure(level, x, whole), plan.apply(maps, level, whole, x)
     parts: list[Gaussian | None] = []
     for window in tiles(size, 4):
         part = window.of(x)
-        parts = joined(parts, plan.measure(part, level, window))
+        parts = joined(parts, plan.measure(level, part, window))
         close(plan.apply(maps, level, window, part), window.of(made))
     for found, one in zip(parts, wanted, strict=True):
         assert (found is None) == (one is None)

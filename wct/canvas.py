@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from wct.fields import Encoded, Field, Held, Stepped
+from wct.gaussian import Gaussian, joined
 from wct.linalg import finite
 from wct.models import Model
 from wct.store import Filed, scratch
@@ -15,8 +16,8 @@ from wct.windows import Window, tiles
 
 __all__ = ["Canvas"]
 
-See = Callable[[Tensor, Window], None]
-"""Shown every window of a field."""
+Measure = Callable[[Tensor, Window], Sequence[Gaussian | None]]
+"""What a window of a field says about each region."""
 
 CHEAP = 1
 """Features of relu1_1 are computed again when they are needed: kept, they would take 128 bytes per pixel or more."""
@@ -28,7 +29,7 @@ class Canvas:
 
     Attributes:
         model: encoder and decoders.
-        side: side of the windows in pixels of the picture, a multiple of 16; None works in memory, in one piece.
+        side: side of the windows in pixels of the picture, a multiple of 32; None works in memory, in one piece.
         wrap: the picture is a tile: its left edge continues at its right, its top at its bottom. In one piece only.
         watch: called with the share of a pass that is done, after every window.
     """
@@ -62,23 +63,24 @@ class Canvas:
         """The field, computed where it is in memory, and left for later where it is not."""
         return self.kept(field) if self.side is None else field
 
-    def kept(self, field: Field, see: See | None = None) -> Field:
-        """The field, shown to `see` window by window, and kept, in memory or in a file, to be read again."""
-        if self.side is None:
-            window = Window.whole(field.size)
-            x = finite(field.read(window), "features")
-            if see is not None:
-                see(x, window)
-            return Held(field.level, x)
-        stored: Filed | None = None
+    def kept(self, field: Field) -> Field:
+        """The field, computed and kept, in memory or in a file, to be read again."""
+        return self.measured(field, lambda *_: ())[0]
+
+    def measured(self, field: Field, measure: Measure) -> tuple[Field, list[Gaussian | None]]:
+        """The field, kept, and what its windows say together about each region."""
+        parts: list[Gaussian | None] = []
+        held, filed = None, None
         for window, x in self.read(field):
             finite(x, "features")
-            if field.level != CHEAP and not isinstance(field, Filed):
-                stored = stored or Filed(field.level, field.size, x.shape[1], scratch(), device=self.model.device)
-                stored.write(window, x)
-            if see is not None:
-                see(x, window)
-        return stored or field
+            parts = joined(parts, measure(x, window))
+            if self.side is None:
+                held = Held(field.level, x)
+            elif field.level != CHEAP and not isinstance(field, Filed):
+                filed = filed or Filed(field.level, field.size, x.shape[1], scratch(), device=self.model.device)
+                filed.write(window, x)
+            del x  # before the next window is computed
+        return held or filed or field, parts
 
     def collected(self, field: Field) -> Tensor:
         """All of a field, (1, C, h, w)."""
@@ -103,6 +105,7 @@ class Canvas:
         """The windows by which a field is worked through: all of it, or as large as memory allows at its level."""
         if self.side is None:
             return [Window.whole(field.size)]
-        # From relu3_1 on there is less to hold per pixel of the picture, and margins count more.
-        side = self.side * 2 ** (max(2, field.finest) - 2)
-        return list(tiles(field.size, max(1, side // 2 ** (max(1, field.level) - 1))))
+        # The deeper the level, the less there is to hold per pixel of the picture, and the more margins count.
+        step = 2 ** (max(1, field.level) - 1)
+        side = self.side * 2 ** max(1, field.finest) // 4
+        return list(tiles(field.size, max(1, side // step), max(1, 16 // step)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
@@ -14,7 +14,7 @@ from wct.errors import UsageError
 from wct.linalg import Roots, eigh, exact_device, finite, sqrt_pair
 from wct.maps import AffineMap, check_channels, check_parts, shape
 
-__all__ = ["ROUNDING", "Gaussian", "merge"]
+__all__ = ["ROUNDING", "Gaussian", "joined", "merge"]
 
 ROUNDING = 1e-5
 """A standard deviation up to this share of the mean's length counts as zero.
@@ -120,6 +120,13 @@ def merge(gaussians: Iterable[Gaussian]) -> Gaussian:
     if first is None:
         raise UsageError("merging needs at least one Gaussian, found none")
     return reduce(_merge_two, gaussians, first)
+
+
+def joined(parts: Sequence[Gaussian | None], more: Sequence[Gaussian | None]) -> list[Gaussian | None]:
+    """The Gaussians of regions, those of one window merged with those of the next; an empty list is the start."""
+    if not parts:
+        return list(more)
+    return [a if b is None else b if a is None else merge((a, b)) for a, b in zip(parts, more, strict=True)]
 
 
 def _merge_two(a: Gaussian, b: Gaussian) -> Gaussian:

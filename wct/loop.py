@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 
 import torch
-from torch import Tensor
 
 from wct.canvas import Canvas
 from wct.fields import Combined, Field
-from wct.gaussian import Gaussian
+from wct.gaussian import Gaussian, joined
 from wct.linalg import at
 from wct.look import Look
 from wct.maps import FeatureMap
 from wct.models.encoder import halved
 from wct.plan import Key, Memory, Plan
-from wct.regions import Layout, joined
+from wct.regions import Layout
 from wct.transforms import transform
-from wct.windows import Window
 
 __all__ = ["Loop"]
 
@@ -90,13 +88,10 @@ class Loop:
 
     def _mapped(self, found: Sequence[Field], level: int, turn: int) -> list[Field]:
         if self.plan is None:
-            parts: list[Gaussian | None] = []
-
-            def see(x: Tensor, window: Window) -> None:
-                parts[:] = joined(parts, self.layout.measure(x, level, window))
-
-            found = [self.canvas.kept(one, see) for one in found]
-            maps = self._solved(parts, level, turn)
+            measure = partial(self.layout.measure, level)
+            measured = [self.canvas.measured(one, measure) for one in found]
+            found = [one for one, _ in measured]
+            maps = self._solved(reduce(joined, (parts for _, parts in measured)), level, turn)
         else:
             maps = [self.plan.maps[turn, level]]
         apply = partial(self.layout.apply, maps, level)

@@ -13,8 +13,8 @@ from wct.windows import Size
 
 __all__ = ["GRID", "SMALLEST", "choose_side", "free_memory", "out_of_memory", "pixel_bytes"]
 
-GRID = 16
-"""Pixels of a picture to one of relu5_1: windows start at multiples of it."""
+GRID = 32
+"""Pixels of a picture to one of relu5_1, twice: windows, and halves of them, start at multiples of 16."""
 
 SMALLEST = 64
 """Pixels: sides below it spend nearly all their time on margins."""
@@ -50,7 +50,7 @@ def pixel_bytes(spec: ModelSpec) -> int:
 
 
 def choose_side(size: Size, spec: ModelSpec, device: torch.device) -> int | None:
-    """The side of the windows for a picture of `size`, a multiple of 16; None where it fits into memory in one piece.
+    """The side of the windows for a picture of `size`, a multiple of 32; None where it fits into memory in one piece.
 
     Half of what is free is left alone: it is for the picture itself, and for others.
     """

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wct.errors import UsageError
-from wct.gaussian import Gaussian
+from wct.gaussian import Gaussian, joined
 from wct.look import Look
 from wct.maps import FeatureMap, mix
-from wct.regions import joined
 from wct.style import Style
 
 __all__ = ["Key", "Memory", "Plan"]

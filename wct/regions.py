@@ -21,7 +21,7 @@ from wct.style import Style
 from wct.transforms import Transform
 from wct.windows import Size, Window
 
-__all__ = ["Layout", "Region", "joined", "layout", "pooled", "supported"]
+__all__ = ["Layout", "Region", "layout", "pooled", "supported"]
 
 SPREAD = 32
 """Pixels: how far from a region its style still counts where no region is, next to kept pixels."""
@@ -68,7 +68,7 @@ class Layout:
         kept = 1 - window.of(self.shares).sum(0).clamp(0, 1)
         return kept if bool(kept.any()) else None
 
-    def measure(self, x: Tensor, level: int, window: Window) -> list[Gaussian | None]:
+    def measure(self, level: int, x: Tensor, window: Window) -> list[Gaussian | None]:
         """The Gaussian of each region's part in a window, from features (1, C, h, w); None where it has none."""
         if self.shares is None:
             return [Gaussian.of(x)]
@@ -171,13 +171,6 @@ def supported(part: Gaussian, whole: Gaussian) -> Gaussian:
         return part
     both = merge((part, replace(whole, n=missing)))
     return replace(part, n=both.n, mean=both.mean, cov=both.cov)
-
-
-def joined(parts: Sequence[Gaussian | None], more: Sequence[Gaussian | None]) -> list[Gaussian | None]:
-    """The Gaussians of regions, those of one window merged with those of the next; nothing yet is empty."""
-    if not parts:
-        return list(more)
-    return [a if b is None else b if a is None else merge((a, b)) for a, b in zip(parts, more, strict=True)]
 
 
 def pooled(shares: Tensor, level: int) -> Tensor:

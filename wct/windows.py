@@ -58,9 +58,18 @@ class Window:
         return x[..., self.top - top : self.bottom - top, self.left - left : self.right - left]
 
 
-def tiles(size: Size, side: int) -> Iterator[Window]:
-    """Windows of `side` by `side` that cover something of `size`, row by row; the last ones are smaller."""
-    height, width = size
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            yield Window(top, left, min(height, top + side), min(width, left + side))
+def tiles(size: Size, side: int, grid: int = 1) -> Iterator[Window]:
+    """Windows of at most `side` by `side` that cover something of `size`, row by row, as alike as they can be.
+
+    They begin at multiples of `grid`, of which `side` is one.
+    """
+    (height, rows), (width, columns) = ((length, _even(length, side, grid)) for length in size)
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            yield Window(top, left, min(height, top + rows), min(width, left + columns))
+
+
+def _even(length: int, side: int, grid: int) -> int:
+    """The least side that needs no more windows."""
+    count = -(-length // side)
+    return -(-length // (count * grid)) * grid
