@@ -23,6 +23,8 @@ __all__ = [
     "MaxPixels",
     "ModelName",
     "Overwrite",
+    "Quality",
+    "Size",
     "StyleScale",
     "Transform",
     "VggFile",
@@ -53,6 +55,8 @@ Transform = Annotated[
     str, typer.Option(metavar="|".join(TRANSFORM_NAMES), help="How the style's statistics are imposed.")
 ]
 MaxPixels = Annotated[int, typer.Option(min=0, help="Refuse pictures of more pixels; 0 for no limit.")]
+Size = Annotated[int | None, typer.Option(min=1, help="Resize the content to this short side first.")]
+Quality = Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP (100: lossless) and AVIF.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist; an input never is.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

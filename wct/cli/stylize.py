@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wct.cli.looks import Color, ColorStrength, Detail, Levels, Mode, Passes, Photo, Rank, Strength, look_of
 from wct.cli.options import (
     Alpha,
     Blend,
@@ -16,20 +17,19 @@ from wct.cli.options import (
     MaxPixels,
     ModelName,
     Overwrite,
+    Quality,
+    Size,
     StyleScale,
     Transform,
     inputs_of,
-    parse_factors,
-    parse_levels,
     parse_tile,
     parse_weighted,
 )
 from wct.cli.regions import KEEP, Measure, arranged, check_regions, parse_region, segmented
 from wct.cli.terminal import bar, note
-from wct.errors import UsageError
 from wct.images.defaults import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY
 from wct.images.label import label
-from wct.look import BLENDS, COLORS, LOOK, PHOTO
+from wct.look import BLENDS, LOOK
 
 if TYPE_CHECKING:
     from wct.large import LargePicture
@@ -56,37 +56,6 @@ Output = Annotated[
         "Default: <content>-stylized.png here, or - where the content is -.",
     ),
 ]
-Levels = Annotated[
-    str | None,
-    typer.Option(
-        metavar="K,...",
-        help="VGG levels to transform: 5 large shapes … 1 colours. Default: all; with --photo 3,2,1.",
-        show_default=False,
-    ),
-]
-Strength = Annotated[str, typer.Option(metavar="K=X,...", help="Factors on alpha for some levels, such as 5=1,3=0.5.")]
-Mode = Annotated[
-    str | None,
-    typer.Option(
-        metavar="single|cascade",
-        help=f"One way down the decoders, or the paper's cascade. Default: {LOOK.mode}.",
-        show_default=False,
-    ),
-]
-Photo = Annotated[bool, typer.Option("--photo", help="Stay a photograph: colours and tones of the style, edges kept.")]
-Rank = Annotated[
-    int | None, typer.Option(min=0, help="Transfer only the style's leading directions, this many a level.")
-]
-Passes = Annotated[int, typer.Option(min=1, help="How often to do it all, each time on the last result.")]
-Color = Annotated[str, typer.Option(metavar="|".join(COLORS), help="Whose colours; luminance changes lightness alone.")]
-ColorStrength = Annotated[float, typer.Option(help="How far --color goes: 0 not at all, 1 all the way.")]
-Detail = Annotated[
-    float | None,
-    typer.Option(
-        help="How much of the photo's fine structure to restore at the end, 0 to 1. Default: 0; with --photo 1.",
-        show_default=False,
-    ),
-]
 Mask = Annotated[str | None, typer.Option(metavar="FILE", help="Where the style goes (white); the rest is kept.")]
 StyleMask = Annotated[str | None, typer.Option(metavar="FILE", help="What of the style picture counts (white).")]
 RegionOption = Annotated[
@@ -107,7 +76,6 @@ Segments = Annotated[
         show_default=False,
     ),
 ]
-Size = Annotated[int | None, typer.Option(min=1, help="Resize the content to this short side first.")]
 Preview = Annotated[
     int | None, typer.Option(min=1, help="A quick result of this short side that shows what the full one looks like.")
 ]
@@ -119,7 +87,6 @@ Tile = Annotated[
         "auto: large ones where the picture does not fit into memory.",
     ),
 ]
-Quality = Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP (100: lossless) and AVIF.")]
 Bits = Annotated[int, typer.Option(help="Bits per channel: 8, or 16 for PNG.")]
 
 
@@ -156,22 +123,7 @@ def stylize(
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Put the style of one or several pictures on a photo."""
-    if photo and mode:
-        raise UsageError(f"--photo and --mode {mode}: found both; --photo is a mode of its own, choose one")
-    base = PHOTO if photo else LOOK
-    look = replace(
-        base,
-        alpha=alpha,
-        levels=parse_levels(levels) if levels else base.levels,
-        strength=parse_factors(strength, "strength") if strength else {},
-        mode=mode or base.mode,
-        transform=transform,
-        rank=rank,
-        passes=passes,
-        color=color,
-        color_strength=color_strength,
-        detail=base.detail if detail is None else detail,
-    )
+    look = look_of(alpha, levels, strength, transform, rank, color, color_strength, photo, detail, passes, mode)
     sources = [parse_weighted(text) for text in styles or []]
     regions = [parse_region(text) for text in region or []]
     check_regions(sources, regions, mask, style_mask, segments)
