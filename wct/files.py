@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wct.errors import OutputError
 from wct.images.label import label, one_line
 
-__all__ = ["appearing", "check_file", "write_file"]
+__all__ = ["appearing", "check_file", "check_folder", "remove_stale", "write_file"]
 
 StrPath = str | os.PathLike[str]
+
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")
 
 
 def check_file(path: StrPath, *, overwrite: bool = False, inputs: Iterable[StrPath] = ()) -> None:
@@ -35,10 +38,23 @@ def check_file(path: StrPath, *, overwrite: bool = False, inputs: Iterable[StrPa
         target = _target(path)
         if target.is_dir():
             raise OutputError(f"{name}: is a folder; name a file inside it")
-        _check_folder(target.parent, name)
+        check_folder(target.parent, name)
         _check_target(target, name, overwrite, inputs)
     except (OSError, ValueError) as error:
         raise OutputError(f"{name}: cannot be written ({one_line(error)}); choose another name") from error
+
+
+def check_folder(folder: Path, name: str) -> None:
+    """Refuse a folder that nothing can be written to; `name` is what shall be written. Raises OutputError."""
+    where = label(folder)
+    if not folder.exists():
+        raise OutputError(f"{name}: the folder {where} does not exist; create it first")
+    if not folder.is_dir():
+        raise OutputError(f"{name}: {where} is not a folder; choose another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{name}: the folder {where} cannot be written to; choose another or change its permissions")
+    if shutil.disk_usage(folder).free == 0:
+        raise OutputError(f"{name}: the disk that holds {where} is full; make room or choose another folder")
 
 
 def write_file(data: bytes, path: StrPath, *, overwrite: bool = False) -> None:
@@ -80,21 +96,17 @@ def appearing(path: StrPath, *, overwrite: bool = False) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_stale(folder: Path, before: float) -> None:
+    """Remove the temporary files that killed processes left in a folder: those not touched since the time `before`."""
+    for path in folder.glob(".*.part"):
+        with suppress(OSError):
+            if _PART.fullmatch(path.name) and path.stat().st_mtime < before:
+                path.unlink()
+
+
 def _target(path: StrPath) -> Path:
     """The file itself where `path` is a link to it, so that writing keeps the link."""
     return Path(os.path.realpath(path))
-
-
-def _check_folder(folder: Path, name: str) -> None:
-    where = label(folder)
-    if not folder.exists():
-        raise OutputError(f"{name}: the folder {where} does not exist; create it first")
-    if not folder.is_dir():
-        raise OutputError(f"{name}: {where} is not a folder; choose another place")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{name}: the folder {where} cannot be written to; choose another or change its permissions")
-    if shutil.disk_usage(folder).free == 0:
-        raise OutputError(f"{name}: the disk that holds {where} is full; make room or choose another folder")
 
 
 def _check_target(target: Path, name: str, overwrite: bool, inputs: Iterable[StrPath]) -> None:

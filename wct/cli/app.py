@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from wct import __version__
+from wct.cli.batch import batch
 from wct.cli.demo import demo
 from wct.cli.doctor import doctor
 from wct.cli.evaluate import evaluate
@@ -43,7 +44,7 @@ def wct(
     """
 
 
-for verb in (stylize, grid, texture, models, doctor, demo):
+for verb in (stylize, batch, grid, texture, models, doctor, demo):
     app.command()(verb)
 app.command(cls=StyleCommand)(style)
 app.add_typer(evaluate)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from wct.lazy import lazy
 
 if TYPE_CHECKING:
+    from wct.images.comment import read_comment
     from wct.images.defaults import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY
     from wct.images.folder import list_pictures
     from wct.images.formats import FORMATS
@@ -34,6 +35,7 @@ __all__ = [
     "fit",
     "list_pictures",
     "read",
+    "read_comment",
     "read_size",
     "resize",
     "resize_alpha",
@@ -51,6 +53,7 @@ _HOME = {
     "fit": "wct.images.size",
     "list_pictures": "wct.images.folder",
     "read": "wct.images.reader",
+    "read_comment": "wct.images.comment",
     "read_size": "wct.images.reader",
     "resize": "wct.images.size",
     "resize_alpha": "wct.images.size",

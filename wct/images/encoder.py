@@ -18,11 +18,13 @@ from . import png16
 if TYPE_CHECKING:
     from wct.images.picture import Picture
 
-__all__ = ["WHITE", "encode", "to_image"]
+__all__ = ["IMAGE_DESCRIPTION", "WHITE", "encode", "to_image"]
 
 WHITE = (255, 255, 255)
 
-_IMAGE_DESCRIPTION = 270
+IMAGE_DESCRIPTION = 270
+"""The tag of TIFF and Exif that holds the comment."""
+
 _WITHOUT_ALPHA = ("JPEG", "BMP")
 
 
@@ -71,7 +73,7 @@ def _options(kind: str, quality: int, comment: str | None) -> dict[str, Any]:
         options["description"] = text
     elif text and kind in ("WEBP", "AVIF"):
         exif = Image.Exif()
-        exif[_IMAGE_DESCRIPTION] = text
+        exif[IMAGE_DESCRIPTION] = text
         options["exif"] = exif
     return options
 

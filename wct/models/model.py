@@ -144,8 +144,17 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the encoder's weights: what features, and so saved styles, depend on."""
-        digest = hashlib.sha256()
-        for name, tensor in self.encoder.state_dict().items():
-            digest.update(name.encode())
-            digest.update(tensor.cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return _sha256(self.encoder)
+
+    @cached_property
+    def decoder_fingerprint(self) -> str:
+        """sha256 of the decoders' weights: what pictures depend on besides."""
+        return _sha256(self.decoder)
+
+
+def _sha256(part: torch.nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in part.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
