@@ -1,6 +1,6 @@
-"""The benchmarks of wct: speed against the original algorithm, memory, and start-up time. `make bench` calls it.
+"""The benchmarks of wct: speed against the original algorithm, memory, start-up time, batches. `make bench` calls it.
 
-    python tests/benchmarks/run.py [--size 512] [--repeats 3] [--model compact] [--json]
+    python tests/benchmarks/run.py [--size 512] [--repeats 3] [--pictures 200] [--model compact] [--json]
 
 Everything runs on the CPU with torch's own number of threads (OMP_NUM_THREADS changes it). Run it on a quiet
 machine: the load average is part of the report.
@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import batch
 import processes
 import speed
 import torch
@@ -46,6 +47,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Speed, memory and start-up time of wct on this machine's CPU.")
     parser.add_argument("--size", type=multiple_of_16, default=512, help="side of the pictures in pixels [512]")
     parser.add_argument("--repeats", type=positive, default=3, help="measured rounds after the warm-up [3]")
+    parser.add_argument("--pictures", type=positive, default=200, help="pictures of the batch [200]")
     parser.add_argument("--model", default="compact", help="a shipped model or a model folder [compact]")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     return parser.parse_args()
@@ -75,6 +77,7 @@ def show(report: dict[str, Any]) -> None:
         "speed": f"Speed: seconds per picture, in turns in one process; {weights} weights in the original's encoders",
         "memory": "Peak resident memory of fresh processes, MB of 10^6 bytes",
         "startup": "Start-up: seconds from call to exit",
+        "batch": "Batch: seconds per picture, of the model alone and of wct batch, and growth of memory in MB",
     }
     for part, title in titles.items():
         table = Table(title=f"{title} (n = {report[part]['n']})", title_justify="left")
@@ -96,6 +99,7 @@ def main() -> None:
             "startup": processes.startup(STARTS),
             "speed": speed.measure(model, options.size, options.repeats),
             "memory": processes.memory(model, options.size, options.repeats),
+            "batch": batch.measure(model, options.size, options.pictures),
         }
     except wct.WctError as error:
         sys.exit(str(error))
