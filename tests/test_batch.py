@@ -234,10 +234,12 @@ def test_an_interrupt_loses_nothing_that_was_made(
         return real(*arguments, **options)
 
     monkeypatch.setattr(Stylizer, "__call__", interrupted)
-    found = []
+    given = set()
     jobs = jobs_of(photos, photos.parent / "out")
     with pytest.raises(KeyboardInterrupt):
-        found.extend(batch(stylizer, jobs, [stylizer.style(photos.parent / "style.png")]))
+        for outcome in batch(stylizer, jobs, [stylizer.style(photos.parent / "style.png")]):
+            given.add((outcome.job, outcome.status))
+    assert given == {(job, "done") for job in jobs[:3]}
     assert sorted(path.name for path in (photos.parent / "out").iterdir()) == [job.target.name for job in jobs[:3]]
     monkeypatch.undo()
     again = done(stylizer, photos, stylizer.style(photos.parent / "style.png"))

@@ -184,6 +184,7 @@ def _follow(outcomes: Iterator[Outcome], total: int, tell: Callable[[Outcome], N
     failures: list[tuple[str, str]] = []
     try:
         with bar("batch") as show:
+            show(0, total)
             for outcome in outcomes:
                 tell(outcome)
                 counts[outcome.status] += 1
