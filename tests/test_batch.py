@@ -234,16 +234,14 @@ def test_an_interrupt_loses_nothing_that_was_made(
         return real(*arguments, **options)
 
     monkeypatch.setattr(Stylizer, "__call__", interrupted)
-    given = set()
+    given: set[tuple[Job, str]] = set()
     jobs = jobs_of(photos, photos.parent / "out")
     with pytest.raises(KeyboardInterrupt):
-        for outcome in batch(stylizer, jobs, [stylizer.style(photos.parent / "style.png")]):
-            given.add((outcome.job, outcome.status))
+        given.update((one.job, one.status) for one in batch(stylizer, jobs, [photos.parent / "style.png"]))
     assert given == {(job, "done") for job in jobs[:3]}
     assert sorted(path.name for path in (photos.parent / "out").iterdir()) == [job.target.name for job in jobs[:3]]
     monkeypatch.undo()
-    again = done(stylizer, photos, stylizer.style(photos.parent / "style.png"))
-    assert statuses(again) == ["skipped"] * 3 + ["done"] * 5
+    assert statuses(done(stylizer, photos)) == ["skipped"] * 3 + ["done"] * 5
 
 
 def test_stale_temporary_files_are_removed_and_others_are_not(stylizer: Stylizer, photos: Path) -> None:
