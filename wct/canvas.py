@@ -31,7 +31,7 @@ class Canvas:
         model: encoder and decoders.
         side: side of the windows in pixels of the picture, a multiple of 32; None works in memory, in one piece.
         wrap: the picture is a tile: its left edge continues at its right, its top at its bottom. In one piece only.
-        watch: called with the share of a pass that is done, after every window.
+        watch: called with the share of a pass over windows that is done, after every one.
     """
 
     model: Model
@@ -99,7 +99,8 @@ class Canvas:
         windows = self.windows(field)
         for done, window in enumerate(windows, 1):
             yield window, field.read(window)
-            self.watch(done / len(windows))
+            if self.side is not None:
+                self.watch(done / len(windows))
 
     def windows(self, field: Field) -> Sequence[Window]:
         """The windows by which a field is worked through: all of it, or as large as memory allows at its level."""
