@@ -18,6 +18,7 @@ from wct.cli.style import StyleCommand, style
 from wct.cli.stylize import stylize
 from wct.cli.texture import texture
 from wct.cli.train import train
+from wct.cli.video import video
 
 __all__ = ["app"]
 
@@ -44,7 +45,7 @@ def wct(
     """
 
 
-for verb in (stylize, batch, grid, texture, models, doctor, demo):
+for verb in (stylize, batch, video, grid, texture, models, doctor, demo):
     app.command()(verb)
 app.command(cls=StyleCommand)(style)
 app.add_typer(evaluate)
