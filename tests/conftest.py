@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import torch
 from hypothesis import settings
@@ -13,5 +14,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
+# Shells start background jobs with Ctrl-C ignored, which every process below would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["tiny", "shell"]

@@ -50,12 +50,10 @@ class LargePicture:
     Attributes:
         content: its pixels, as the loop takes them.
         alpha: (1, 1, H, W) in 0..1, or None for an opaque picture.
-        bits: per channel of its file, 8 or 16.
     """
 
     content: Content
     alpha: Field | None
-    bits: int
 
     @property
     def size(self) -> Size:
@@ -91,8 +89,7 @@ def open_large(path: StrPath, model: Model, look: Look = LOOK, *, max_pixels: in
     if size := read_size(path):
         check_size(*size, name, max_pixels)
     image = opened(path, name)
-    sixteen = image.format == "ushort"
-    dtype = np.dtype(np.uint16 if sixteen else np.uint8)
+    dtype = np.dtype(np.uint16 if image.format == "ushort" else np.uint8)
     check_space(image.width * image.height * (2 * image.bands * dtype.itemsize + _scratch_bytes(model, look)))
     file = scratch()
     try:
@@ -103,7 +100,7 @@ def open_large(path: StrPath, model: Model, look: Look = LOOK, *, max_pixels: in
     whole = Filed(0, (image.height, image.width), image.bands, file, dtype)
     rgb = Combined((whole,), lambda _, x: x[:, :3])
     alpha = Combined((whole,), lambda _, x: x[:, 3:]) if image.bands == 4 else None
-    return LargePicture(Content(name, rgb, None if alpha is None else _opaque(alpha)), alpha, 16 if sixteen else 8)
+    return LargePicture(Content(name, rgb, None if alpha is None else _opaque(alpha)), alpha)
 
 
 def save_large(
