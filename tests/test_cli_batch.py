@@ -64,7 +64,7 @@ def counts(out: bytes) -> list[int]:
     return [int(cell) for cell in row.split("│")[1:4]]
 
 
-def test_a_killed_batch_goes_on_where_it_was(call: Call, files: Path, tiny_folder: Path) -> None:
+def test_a_killed_batch_goes_on_where_it_was(files: Path, tiny_folder: Path) -> None:
     base = ["batch", "photos", "wave.png", "-o", "out", "--recursive", "--model", tiny_folder]
     assert python(MIDWAY, *base, cwd=files).returncode == -signal.SIGKILL
     left = outputs(files / "out")
@@ -78,7 +78,7 @@ def test_a_killed_batch_goes_on_where_it_was(call: Call, files: Path, tiny_folde
     made = outputs(files / "out")
     assert made | whole == made
     assert set(made) == {str(path.relative_to(files / "photos")) for path in (files / "photos").rglob("*.*")}
-    assert call(*base[:3], "-o", "fresh", *base[5:]).status == 0
+    assert run(*base[:3], "-o", "fresh", *base[5:], cwd=files).status == 0
     assert outputs(files / "fresh") == made
 
 
