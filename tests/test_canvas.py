@@ -256,6 +256,10 @@ def test_a_plan_is_what_a_stylisation_does(stylizer: Stylizer, style: Style) -> 
     torch.testing.assert_close(
         stylizer(content, plan).rgb, stylizer(content, style, alpha=0.8, passes=2).rgb, rtol=0, atol=1e-4
     )
+    others: list[dict[str, Any]] = [{"alpha": 0.5}, {"preview": 32}, {"look": PHOTO}]
+    for other_settings in others:
+        with pytest.raises(UsageError, match="a plan has its own look"):
+            stylizer(content, plan, **other_settings)
     other = noise((50, 66), 5)
     made = stylizer(other, plan)
     assert made.size == (50, 66) and not torch.allclose(made.rgb, stylizer(other, style).rgb, atol=1e-2)

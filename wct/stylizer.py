@@ -143,6 +143,8 @@ class Stylizer:
             NumericsError: features are not finite; the message names the level and the stage.
         """
         plan = style if isinstance(style, Plan) else None
+        if plan and (changes or look is not LOOK or preview is not None):
+            raise UsageError("a plan has its own look, for the full size; give settings to the plan, and no preview")
         chosen = plan.look if plan else replace(look, **changes)
         picture = read(content)
         regions = style if isinstance(style, list) else [Region(style.style if isinstance(style, Plan) else style)]
