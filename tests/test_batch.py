@@ -79,6 +79,7 @@ def test_every_picture_is_what_it_is_alone_and_is_made_once(
         {"look": Look(color="content")},
         {"size": 20},
         {"quality": 60},
+        {"bits": 16},
         {"scale": 0.5},
         {"weights": [{5: 0.5}]},
         {"style": "photos/p0.png"},
@@ -309,6 +310,7 @@ def test_inputs_are_never_written_over_and_results_are_no_inputs(photos: Path) -
     (photos / ".hidden").mkdir()
     picture(photos / ".hidden" / "x.png")
     assert len(jobs_of(photos, out, recursive=True)) == 8
+    assert [job.target.parent for job in jobs_of(photos, photos.parent)] == [photos.parent] * 8
     with pytest.raises(InputError, match="no such file or folder"):
         jobs_of(photos / "none", out)
     (photos.parent / "nested" / "deep").mkdir(parents=True)

@@ -143,6 +143,29 @@ def test_a_bad_photo_is_told_and_reported(call: Call, files: Path, tiny_folder: 
     assert [row["status"] for row in rows] == ["skipped"] * 4 + ["failed"]
 
 
+def test_a_report_may_lie_with_the_results_and_is_whole_where_nobody_reads_the_table(
+    files: Path, tiny_folder: Path
+) -> None:
+    base = ["photos", "wave.png", "--recursive", "--model", tiny_folder, "-o", "out", "--report", "out/r.jsonl"]
+    for status in ("done", "skipped"):
+        process = start("batch", *base, cwd=files)
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        with process:
+            assert process.wait(LIMIT) == 141
+            assert process.stderr.read() == b""
+        rows = [json.loads(line) for line in (files / "out" / "r.jsonl").read_text().splitlines()]
+        assert [row["status"] for row in rows] == [status] * COUNT
+        assert len(outputs(files / "out")) == COUNT + 1
+
+
+def test_sixteen_bits(call: Call, files: Path, tiny_folder: Path) -> None:
+    base = ["batch", "photos", "wave.png", "-o", "out", "--format", "png", "--bits", 16, "--model", tiny_folder]
+    assert call(*base).status == 0
+    assert {data[24] for data in outputs(files / "out").values()} == {16}
+    assert counts(call(*base).out) == [0, 4, 0]
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -176,7 +199,9 @@ def test_every_look_is_that_of_stylize(call: Call, tiny_folder: Path, options: l
         (["photos", "wave.png", "-o", "photos"], "is the folder of the photos"),
         (["photos", "wave.png", "-o", "wave.png"], "wave.png: cannot be made"),
         (["photos", "wave.png", "-o", "/proc/out"], "/proc/out: cannot be made"),
+        (["photos", "wave.png", "--bits", 16], "found 16 for JPEG; needed 8, or 16 with .png"),
         (["photos", "wave.png", "--report", "wave.png"], "never overwritten"),
+        (["photos", "wave.png", "--report", "out/../out/1.png"], "where the result of a photo goes"),
         (["photos", "wave.png", "--report", "no/r.jsonl"], "does not exist"),
         (["photos", "wave.png", "--report", "-"], "needs the name of a file"),
         (["twins", "wave.png", "--format", "png"], "twins/a.jpg and twins/a.png to out/a.png"),

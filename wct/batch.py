@@ -17,6 +17,7 @@ from wct.errors import InputError, ModelError, OutputError, UsageError, WctError
 from wct.files import check_folder, remove_stale
 from wct.images import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY, Picture, Source, check_output, read, read_comment
 from wct.images.label import label, one_line
+from wct.images.output import check_options
 from wct.jobs import Job
 from wct.look import BLENDS, LOOK, Look
 from wct.memory import out_of_memory
@@ -70,6 +71,7 @@ def batch(
     look: Look = LOOK,
     size: int | None = None,
     quality: int = DEFAULT_QUALITY,
+    bits: int = 8,
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
     overwrite: bool = False,
     comment: str = "",
@@ -85,7 +87,7 @@ def batch(
         styles, weights, blend, scale: as for `Stylizer.style`. Measured once; for each picture, where `look.color` is
             "content".
         look, size: as for `Stylizer`.
-        quality, max_pixels: as for `wct.images.write` and `read`.
+        quality, bits, max_pixels: as for `wct.images.write` and `read`.
         overwrite: replace files that are there and were made of other pictures, with other settings or in other ways.
         comment: a line to keep in every file, before the hash.
 
@@ -94,6 +96,8 @@ def batch(
             be made. All that is about one picture is in its Outcome.
         OutputError: a folder cannot be made or written to.
     """
+    for job in jobs:
+        check_options(job.target, quality=quality, bits=bits)
     known = [opened(style, max_pixels) if not isinstance(style, Style) else style for style in styles]
     settings = {
         "look": asdict(look) | {"levels": sorted(look.levels)},
@@ -102,6 +106,7 @@ def batch(
         "scale": scale,
         "size": size,
         "quality": quality,
+        "bits": bits,
         "model": [stylizer.model.fingerprint, stylizer.model.decoder_fingerprint],
         "styles": [_digest(one) for one in known],
     }
@@ -119,7 +124,7 @@ def batch(
         )
 
     style = measured if look.color == "content" else measured(None)
-    desk = _Desk(stylizer, style, json.dumps(settings), look, size, quality, max_pixels, overwrite, comment)
+    desk = _Desk(stylizer, style, json.dumps(settings), look, size, quality, bits, max_pixels, overwrite, comment)
     for folder in sorted({job.target.parent for job in jobs}):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -180,6 +185,7 @@ class _Desk:
     look: Look
     size: int | None
     quality: int
+    bits: int
     max_pixels: int | None
     overwrite: bool
     comment: str
@@ -192,7 +198,7 @@ class _Desk:
             data = _contents(job)
             tag = hashlib.sha256(self.settings.encode() + data).hexdigest()[:16]
             if not self._finished(job, tag):
-                check_output(job.target, overwrite=self.overwrite, inputs=(job.source,), quality=self.quality)
+                check_output(job.target, overwrite=self.overwrite, inputs=(job.source,))
                 picture = read(data, max_pixels=self.max_pixels, name=label(job.source))
         except Exception as caught:
             error = _line(job, caught)
@@ -221,7 +227,12 @@ class _Desk:
         comment = f"{self.comment}, settings {work.tag}".removeprefix(", ")
         try:
             picture.save(
-                job.target, overwrite=self.overwrite, inputs=(job.source,), quality=self.quality, comment=comment
+                job.target,
+                overwrite=self.overwrite,
+                inputs=(job.source,),
+                quality=self.quality,
+                bits=self.bits,
+                comment=comment,
             )
         except Exception as caught:
             error = _line(job, caught)

@@ -41,7 +41,7 @@ def jobs_of(
 
     Args:
         photos: a picture, or a folder of pictures.
-        out: the folder to write to, whose tree is that of `photos`. Pictures that lie in it are no inputs.
+        out: the folder to write to, whose tree is that of `photos`. Where it lies in there, its pictures are no inputs.
         recursive: take the pictures of subfolders too.
         extension: such as ".png", of all targets; None for each picture's own where that format can be written and
             keeps a comment, and ".png" for the others.
@@ -67,14 +67,15 @@ def _sources(photos: Path, out: Path, recursive: bool) -> tuple[Path, list[Path]
         return photos.parent, [photos]
     if os.path.realpath(photos) == os.path.realpath(out):
         raise UsageError(f"{label(out)}: is the folder of the photos; choose another for the results")
-    made = Path(os.path.realpath(out))
     found = list_pictures(photos, recursive=recursive)
-    inside = {folder: Path(os.path.realpath(folder)).is_relative_to(made) for folder in {one.parent for one in found}}
-    sources = [one for one in found if not inside[one.parent]]
-    if not sources:
+    made = Path(os.path.realpath(out))
+    if made.is_relative_to(os.path.realpath(photos)):
+        inside = {one for one in {path.parent for path in found} if Path(os.path.realpath(one)).is_relative_to(made)}
+        found = [path for path in found if path.parent not in inside]
+    if not found:
         hint = "name a folder that does" if recursive else "name a folder that does, or add --recursive for subfolders"
         raise InputError(f"{label(photos)}: holds no pictures; {hint}")
-    return photos, sources
+    return photos, found
 
 
 def _renamed(name: Path, extension: str | None) -> Path:

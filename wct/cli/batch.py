@@ -6,15 +6,15 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from wct.cli.looks import Color, ColorStrength, Detail, Levels, Mode, Passes, Photo, Rank, Strength, look_of
 from wct.cli.options import (
     Alpha,
+    Bits,
     Blend,
     Device,
     EncoderFile,
@@ -36,11 +36,12 @@ from wct.look import BLENDS, LOOK
 
 if TYPE_CHECKING:
     from wct.batch import Outcome
+    from wct.jobs import Job
 
 __all__ = ["batch"]
 
 FORMATS = ("png", "jpg", "tif", "webp", "avif")
-STATUSES = ("done", "skipped", "failed")
+STATUSES: tuple[Literal["done", "skipped", "failed"], ...] = ("done", "skipped", "failed")
 
 Photos = Annotated[str, typer.Argument(metavar="PHOTOS", help="A folder of photos, or one photo.")]
 Styles = Annotated[
@@ -101,6 +102,7 @@ def batch(
     device: Device = "auto",
     overwrite: Overwrite = False,
     quality: Quality = DEFAULT_QUALITY,
+    bits: Bits = 8,
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Put one style on every photo of a folder. Run it again, and it goes on where it was stopped."""
@@ -112,7 +114,7 @@ def batch(
 
     from wct.batch import batch
     from wct.cli.engine import load, stamp
-    from wct.files import check_file
+    from wct.files import write_file
     from wct.jobs import jobs_of
     from wct.transforms import transform as known_transform
 
@@ -121,8 +123,6 @@ def batch(
     jobs = jobs_of(photos, output, recursive=recursive, extension=suffix, inputs=inputs)
     if report == "-":
         raise UsageError("report: found -, where the table goes; needs the name of a file")
-    if report is not None:
-        check_file(report, overwrite=True, inputs=[*inputs, *(job.source for job in jobs)])
     stylizer = load(model, device, encoder)
     outcomes = batch(
         stylizer,
@@ -134,72 +134,74 @@ def batch(
         look=look,
         size=size,
         quality=quality,
+        bits=bits,
         max_pixels=max_pixels or None,
         overwrite=overwrite,
         comment=stamp(stylizer, look),
     )
-    with _reported(report) as tell:
-        failed = _follow(outcomes, len(jobs), tell)
-    if failed:
+    if report is not None:  # by now there are the folders of the results, where it may go
+        _check_report(report, inputs, jobs)
+    told: list[Outcome] = []
+    start = time.monotonic()
+    try:
+        _follow(outcomes, len(jobs), told)
+    finally:
+        if report is not None and told:
+            write_file("".join(map(_record, told)).encode(), report, overwrite=True)
+    if _summed_up(told, time.monotonic() - start):
         raise typer.Exit(1)
 
 
-@contextmanager
-def _reported(path: str | None) -> Iterator[Callable[[Outcome], None]]:
-    """Something to tell outcomes, which are lines of the file `path` at the end, also where the run is stopped."""
-    if path is None:
-        yield lambda _: None
-        return
-    from wct.files import appearing
+def _check_report(report: str, inputs: Iterable[str], jobs: Sequence[Job]) -> None:
+    from wct.files import check_file
 
-    stopped: KeyboardInterrupt | None = None
-    with appearing(path, overwrite=True) as temporary, temporary.open("w", encoding="utf-8") as lines:
-
-        def tell(outcome: Outcome) -> None:
-            record = {
-                "input": os.fspath(outcome.job.source),
-                "output": os.fspath(outcome.job.target),
-                "status": outcome.status,
-                "error": outcome.error,
-                "seconds": round(outcome.seconds, 3),
-                "size": outcome.size and outcome.size[::-1],
-            }
-            lines.write(json.dumps(record) + "\n")
-
-        try:
-            yield tell
-        except KeyboardInterrupt as error:
-            stopped = error
-    if stopped:
-        raise stopped
+    check_file(report, overwrite=True, inputs=[*inputs, *(job.source for job in jobs)])
+    if os.path.realpath(report) in {os.path.realpath(job.target) for job in jobs}:
+        raise UsageError(f"report: {label(report)} is where the result of a photo goes; choose another name")
 
 
-def _follow(outcomes: Iterator[Outcome], total: int, tell: Callable[[Outcome], None]) -> int:
-    """Show how a batch goes on and what came of it, and return how many pictures failed.
+def _record(outcome: Outcome) -> str:
+    """A line of the report."""
+    record = {
+        "input": os.fspath(outcome.job.source),
+        "output": os.fspath(outcome.job.target),
+        "status": outcome.status,
+        "error": outcome.error,
+        "seconds": round(outcome.seconds, 3),
+        "size": outcome.size and outcome.size[::-1],
+    }
+    return json.dumps(record) + "\n"
+
+
+def _follow(outcomes: Iterator[Outcome], total: int, told: list[Outcome]) -> None:
+    """Show how a batch goes on, and add what it gives to `told`.
 
     Raises KeyboardInterrupt, with words on how far it came, where it is stopped.
     """
-    start = time.monotonic()
-    counts: Counter[str] = Counter()
-    failures: list[tuple[str, str]] = []
+    start, done = time.monotonic(), 0
     try:
         with bar("batch") as show:
             show(0, total)
             for outcome in outcomes:
-                tell(outcome)
-                counts[outcome.status] += 1
+                told.append(outcome)
+                done += outcome.status == "done"
                 if outcome.error:
                     note(f"failed: {outcome.error}")
-                    failures.append((label(outcome.job.source), outcome.error))
-                rate = counts["done"] / (time.monotonic() - start)
-                show(counts.total(), total, f"{rate:.2f} pictures/s")
+                show(len(told), total, f"{done / (time.monotonic() - start):.2f} pictures/s")
     except KeyboardInterrupt as stop:
-        words = ", ".join(f"{counts[status]} {status}" for status in STATUSES)
-        raise type(stop)(
-            f"{counts.total()} of {total} pictures ({words}); the same command goes on from there"
-        ) from None
-    row = [*(counts[status] for status in STATUSES), time.monotonic() - start]
-    show_table(f"{total} pictures", (*STATUSES, "seconds"), [row])
+        words = ", ".join(f"{count} {status}" for status, count in _counts(told).items())
+        raise type(stop)(f"{len(told)} of {total} pictures ({words}); the same command goes on from there") from None
+
+
+def _counts(told: Sequence[Outcome]) -> dict[str, int]:
+    found = Counter(outcome.status for outcome in told)
+    return {status: found[status] for status in STATUSES}
+
+
+def _summed_up(told: Sequence[Outcome], seconds: float) -> bool:
+    """Show what came of a batch; whether a picture failed."""
+    show_table(f"{len(told)} pictures", (*STATUSES, "seconds"), [[*_counts(told).values(), seconds]])
+    failures = [(label(outcome.job.source), outcome.error) for outcome in told if outcome.error]
     if failures:
         show_table("failed", ("picture", "why"), failures)
-    return len(failures)
+    return bool(failures)

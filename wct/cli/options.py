@@ -17,6 +17,7 @@ from wct.look import BLENDS, LARGEST_SCALE, TRANSFORM_NAMES
 __all__ = [
     "Alpha",
     "AsJson",
+    "Bits",
     "Blend",
     "Device",
     "EncoderFile",
@@ -56,6 +57,7 @@ Transform = Annotated[
 ]
 MaxPixels = Annotated[int, typer.Option(min=0, help="Refuse pictures of more pixels; 0 for no limit.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Resize the content to this short side first.")]
+Bits = Annotated[int, typer.Option(help="Bits per channel: 8, or 16 for PNG.")]
 Quality = Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP (100: lossless) and AVIF.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist; an input never is.")]

@@ -11,6 +11,7 @@ import typer
 from wct.cli.looks import Color, ColorStrength, Detail, Levels, Mode, Passes, Photo, Rank, Strength, look_of
 from wct.cli.options import (
     Alpha,
+    Bits,
     Blend,
     Device,
     EncoderFile,
@@ -87,7 +88,6 @@ Tile = Annotated[
         "auto: large ones where the picture does not fit into memory.",
     ),
 ]
-Bits = Annotated[int, typer.Option(help="Bits per channel: 8, or 16 for PNG.")]
 
 
 def stylize(

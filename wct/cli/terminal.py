@@ -41,7 +41,10 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
         table.add_column(column, overflow="fold")
     for line in lines:
         table.add_row(*line)
-    Console(width=None if sys.stdout.isatty() else WIDTH_IN_FILES, markup=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH_IN_FILES, markup=False)
+    with console.capture() as shown:  # written by ourselves, for rich ends the process where a pipe is closed
+        console.print(table)
+    sys.stdout.write(shown.get())
 
 
 def _cell(value: object) -> str:

@@ -18,7 +18,7 @@ from wct.images.label import label, one_line
 if TYPE_CHECKING:
     from wct.images.picture import Picture
 
-__all__ = ["check_output", "write"]
+__all__ = ["check_options", "check_output", "write"]
 
 StrPath = str | os.PathLike[str]
 
@@ -40,11 +40,23 @@ def check_output(
     is a terminal.
     """
     if not os.path.isdir(path):  # or the folder's name would be refused, and not that it is one
-        kind = _kind(path)
-        _check_options(kind, quality, background, bits)
-        if not can_write(kind):
-            raise OutputError(f"{label(path)}: this Pillow cannot write {kind}; use .png instead")
+        check_options(path, quality=quality, background=background, bits=bits)
     check_file(path, overwrite=overwrite, inputs=inputs)
+
+
+def check_options(
+    path: StrPath, *, quality: int = DEFAULT_QUALITY, background: tuple[int, int, int] = WHITE, bits: int = 8
+) -> None:
+    """Refuse what `check_output` refuses about the name and the options alone, wherever they will go."""
+    kind = _kind(path)
+    if not 1 <= quality <= 100:
+        raise UsageError(f"quality: found {quality}; needed 1 to 100")
+    if bits not in (8, 16) or (bits == 16 and kind != "PNG"):
+        raise UsageError(f"bits: found {bits} for {kind}; needed 8, or 16 with .png")
+    if len(background) != 3 or not all(0 <= value <= 255 for value in background):
+        raise UsageError(f"background: found {background}; needed three values from 0 to 255")
+    if not can_write(kind):
+        raise OutputError(f"{label(path)}: this Pillow cannot write {kind}; use .png instead")
 
 
 def write(
@@ -96,12 +108,3 @@ def _kind(path: StrPath) -> str:
     remedy = f"did you mean {near[0]}?" if near else "end the name with one of these"
     found = f"the extension {label(extension)}" if extension else "no extension"
     raise UsageError(f"{label(path)}: found {found}; needed {', '.join(WRITE_EXTENSIONS)}; {remedy}")
-
-
-def _check_options(kind: str, quality: int, background: tuple[int, int, int], bits: int) -> None:
-    if not 1 <= quality <= 100:
-        raise UsageError(f"quality: found {quality}; needed 1 to 100")
-    if bits not in (8, 16) or (bits == 16 and kind != "PNG"):
-        raise UsageError(f"bits: found {bits} for {kind}; needed 8, or 16 with .png")
-    if len(background) != 3 or not all(0 <= value <= 255 for value in background):
-        raise UsageError(f"background: found {background}; needed three values from 0 to 255")
