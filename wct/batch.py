@@ -12,7 +12,6 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, TypeVar
 
-from wct.content import Content
 from wct.errors import InputError, ModelError, OutputError, UsageError, WctError
 from wct.files import check_folder, remove_stale
 from wct.images import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY, Picture, Source, check_output, read, read_comment
@@ -24,7 +23,6 @@ from wct.memory import out_of_memory
 from wct.sources import opened, scaled
 from wct.style import Style, Weight
 from wct.stylizer import Stylizer
-from wct.swap import Texture
 
 __all__ = ["Outcome", "batch"]
 
@@ -108,7 +106,7 @@ def batch(
         "quality": quality,
         "bits": bits,
         "model": [stylizer.model.fingerprint, stylizer.model.decoder_fingerprint],
-        "styles": [_digest(one) for one in known],
+        "styles": [one.digest if isinstance(one, Style) else _digest(one) for one in known],
     }
     ready = [one if isinstance(one, Style) else scaled(one, scale, None)[0] for one in known]
 
@@ -118,7 +116,7 @@ def batch(
             weights=weights,
             blend=blend,
             scale=None,
-            colors=None if picture is None else Content.of(picture).colors(),
+            colors=picture,
             color_strength=look.color_strength,
             patches=look.transform == "swap",
         )
@@ -271,18 +269,10 @@ def _line(job: Job, error: Exception) -> str:
     return f"{label(job.source)}: unexpected {type(error).__name__} ({one_line(error)}); please report it"
 
 
-def _digest(source: Picture | Style) -> str:
-    """sha256 of the pixels of a picture, or of the statistics of a style."""
+def _digest(picture: Picture) -> str:
+    """sha256 of the pixels of a picture."""
     digest = hashlib.sha256()
-    if isinstance(source, Picture):
-        digest.update(repr(source.size).encode())
-        digest.update(source.rgb.cpu().numpy().tobytes())
-        digest.update(b"" if source.alpha is None else source.alpha.tobytes())
-        return digest.hexdigest()
-    for part in source.parts:
-        for level, gaussian in sorted(part.gaussians.items()):
-            digest.update(repr((level, part.weights[level], gaussian.n, source.colors)).encode())
-            patches = [gaussian.patches.float()] if isinstance(gaussian, Texture) else []
-            for tensor in (gaussian.mean, gaussian.cov, *patches):
-                digest.update(tensor.cpu().numpy().tobytes())
+    digest.update(repr(picture.size).encode())
+    digest.update(picture.rgb.cpu().numpy().tobytes())
+    digest.update(b"" if picture.alpha is None else picture.alpha.tobytes())
     return digest.hexdigest()

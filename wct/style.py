@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -75,6 +76,18 @@ class Style:
     def has_patches(self) -> bool:
         """True where every part can be matched patch by patch."""
         return all(any(isinstance(g, Texture) for g in part.gaussians.values()) for part in self.parts)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all that the statistics say: styles with the same one give the same pictures."""
+        digest = hashlib.sha256()
+        for part in self.parts:
+            for level, gaussian in sorted(part.gaussians.items()):
+                digest.update(repr((level, part.weights[level], gaussian.n, self.colors)).encode())
+                patches = [gaussian.patches.float()] if isinstance(gaussian, Texture) else []
+                for tensor in (gaussian.mean, gaussian.cov, *patches):
+                    digest.update(tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Style:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,6 @@ from wct import __version__
 from wct.errors import UsageError
 from wct.images.label import warn
 from wct.look import LOOK, Look
-from wct.style import Style
 from wct.stylizer import Stylizer
 from wct.video.defaults import STEADY
 from wct.video.film import Film
@@ -215,18 +213,8 @@ def _identity(
         "wct": __version__,
         "source": stamps or [source, time.time_ns()],
         "output": str(Path(output).absolute()),
-        "model": stylizer.model.fingerprint,
-        "styles": [(moment, _digest(style)) for moment, style in schedule.keyframes],
+        "model": [stylizer.model.fingerprint, stylizer.model.decoder_fingerprint],
+        "styles": [(moment, style.digest) for moment, style in schedule.keyframes],
         "settings": repr(settings),
         "once": time.time_ns() if settings.live else 0,
     }
-
-
-def _digest(style: Style) -> str:
-    """A hash of all that the statistics of a style say."""
-    digest = hashlib.sha256(style.fingerprint.encode())
-    for part in style.parts:
-        digest.update(repr(sorted(part.weights.items())).encode())
-        for gaussian in part.gaussians.values():
-            digest.update(gaussian.mean.cpu().numpy().tobytes() + gaussian.cov.cpu().numpy().tobytes())
-    return digest.hexdigest()
