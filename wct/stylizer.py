@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from wct.canvas import Canvas
@@ -20,25 +19,20 @@ from wct.finish import finished
 from wct.fitting import Tile, fitting
 from wct.gaussian import Gaussian
 from wct.images import Picture, Source, read
-from wct.linalg import at
 from wct.look import LOOK, TEXTURE, Look
 from wct.loop import Loop
 from wct.masks import resize_mask
+from wct.measure import measure
 from wct.models import Model
-from wct.models.spec import LEVELS
 from wct.plan import Memory, Plan
 from wct.progress import Progress
-from wct.regions import Layout, Region, layout, pooled, supported
+from wct.regions import Layout, Region, layout
 from wct.sources import mask_of, opened, preview_factor, scaled
-from wct.style import Part, Style, Weight
-from wct.swap import SWAP_LEVELS, Texture
+from wct.style import Style, Weight
+from wct.swap import SWAP_LEVELS
 from wct.texture import noise
-from wct.windows import Window
 
 __all__ = ["Progress", "Stylizer"]
-
-THUMBNAIL = 96
-"""Long side in pixels of the small picture that a style keeps of its source."""
 
 
 class Stylizer:
@@ -87,15 +81,15 @@ class Stylizer:
             UsageError: no source, weights that do not fit, or a mask of another size.
             NumericsError: features are not finite.
         """
-        like = colors if colors is None or isinstance(colors, Gaussian) else _colors(read(colors))
+        like = colors if colors is None or isinstance(colors, Gaussian) else Content.of(read(colors)).colors()
         levels = SWAP_LEVELS if patches else ()
 
         def measured(picture: Picture) -> Style:
             picture, weights = scaled(picture, scale, mask)
             if like is not None:
-                rgb = recolored(picture.rgb, like, color_strength, _plane(picture.opaque))
+                rgb = recolored(picture.rgb, like, color_strength, Content.of(picture).opaque)
                 picture = replace(picture, rgb=rgb)
-            found = self._measure(picture, weights, levels)
+            found = measure(self.model, picture, weights, levels)
             return found if like is None else replace(found, colors="content")
 
         known = [source if isinstance(source, Style) else opened(source) for source in sources]
@@ -285,35 +279,3 @@ class Stylizer:
                 "(in Python, a style made with patches=True will do)"
             )
         return source
-
-    @torch.inference_mode()
-    def _measure(self, picture: Picture, weights: Tensor | None, matched: Collection[int]) -> Style:
-        """The Style of a picture where `weights` (H, W) say, with patches at the `matched` levels."""
-        opaque, canvas = picture.opaque, Canvas(self.model)
-        gaussians = {}
-        with at(picture.name, "encode"):
-            for level, field in canvas.encoded(Content.of(picture).pixels(canvas.model.device), LEVELS).items():
-                x = field.read(Window.whole(field.size))
-                kind = Texture if level in matched else Gaussian
-                whole = kind.of(x, None if opaque is None else pooled(opaque, level)[0])
-                if weights is not None:
-                    inside = weights[None] if opaque is None else weights * opaque
-                    whole = supported(kind.of(x, pooled(inside, level)[0]), whole)
-                gaussians[level] = whole
-        part = Part(
-            Path(picture.name).name, gaussians, dict.fromkeys(LEVELS, 1.0), picture.resized(_thumbnail(picture.size))
-        )
-        return Style((part,), self.model.fingerprint, model=self.model.card.name)
-
-
-def _colors(picture: Picture) -> Gaussian:
-    return Gaussian.of(picture.rgb, _plane(picture.opaque))
-
-
-def _plane(weights: Tensor | None) -> Tensor | None:
-    return None if weights is None else weights[0]
-
-
-def _thumbnail(size: tuple[int, int]) -> tuple[int, int]:
-    scale = min(1.0, THUMBNAIL / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

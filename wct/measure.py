@@ -1,0 +1,54 @@
+"""Measuring a style picture: its Gaussian at every level, from one encoder pass."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from wct.canvas import Canvas
+from wct.content import Content
+from wct.gaussian import Gaussian
+from wct.images import Picture
+from wct.linalg import at
+from wct.models import Model
+from wct.models.spec import LEVELS
+from wct.regions import pooled, supported
+from wct.style import Part, Style
+from wct.swap import Texture
+from wct.windows import Size, Window
+
+__all__ = ["measure"]
+
+THUMBNAIL = 96
+"""Long side in pixels of the small picture that a style keeps of its source."""
+
+
+@torch.inference_mode()
+def measure(model: Model, picture: Picture, weights: Tensor | None, matched: Collection[int]) -> Style:
+    """The Style of a picture where `weights` (H, W) say, with patches at the `matched` levels.
+
+    Fully transparent pixels stay out of the statistics. Raises NumericsError where features are not finite.
+    """
+    opaque, canvas = picture.opaque, Canvas(model)
+    gaussians = {}
+    with at(picture.name, "encode"):
+        for level, field in canvas.encoded(Content.of(picture).pixels(model.device), LEVELS).items():
+            x = field.read(Window.whole(field.size))
+            kind = Texture if level in matched else Gaussian
+            whole = kind.of(x, None if opaque is None else pooled(opaque, level)[0])
+            if weights is not None:
+                inside = weights[None] if opaque is None else weights * opaque
+                whole = supported(kind.of(x, pooled(inside, level)[0]), whole)
+            gaussians[level] = whole
+    part = Part(
+        Path(picture.name).name, gaussians, dict.fromkeys(LEVELS, 1.0), picture.resized(_thumbnail(picture.size))
+    )
+    return Style((part,), model.fingerprint, model=model.card.name)
+
+
+def _thumbnail(size: Size) -> Size:
+    scale = min(1.0, THUMBNAIL / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
