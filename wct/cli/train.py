@@ -194,15 +194,18 @@ def _write(plan: Recipe, run: Run, folder: Path) -> None:
     from wct.models.encoder import Encoder
     from wct.models.export import export
     from wct.models.weights import fill, save_tensors
+    from wct.training.decoders import restored
 
     state = run.load("decoder")
     if state is None:
         raise TrainingError(f"{run.folder}: holds no decoders to export; run wct train decoders first")
     encoder, decoder = Encoder(plan.spec.encoder), Decoder(plan.spec)
     fill(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), state["module"], f"{run.folder} and the recipe")
+    restored(run, encoder, decoder)
     training = {**plan.table.get("train", {}), "steps_done": int(state["step"])}
     card = {key: value for key, value in plan.table.items() if key != "train"}
-    export(folder, {"name": plan.spec.name, **card, "training": training}, encoder, decoder)
+    trained = bool(plan.encoder) or any(phase.distil for phase in plan.decoder)
+    export(folder, {"name": plan.spec.name, **card, "training": training}, encoder if trained else None, decoder)
     bases = run.load(BASES)
     if bases is not None:
         save_tensors({name: tensor.half() for name, tensor in bases.items()}, folder / BASES_FILE)

@@ -19,14 +19,15 @@ from wct.models.weights import save_tensors, sha256
 __all__ = ["export", "write_card"]
 
 
-def export(folder: Path, table: Mapping[str, Any], encoder: Encoder, decoder: Decoder | None = None) -> None:
+def export(folder: Path, table: Mapping[str, Any], encoder: Encoder | None, decoder: Decoder | None = None) -> None:
     """Write the model folder; `table` is its card without the sha256, with `[encoder]` and `[stages]`.
+
+    An encoder that is somebody else's is left out: the folder names it, and users bring it.
 
     Raises ModelError where a weight has no finite float16, OutputError where the folder cannot be written.
     """
-    weights = {ENCODER: _halves(encoder, ENCODER)}
-    if decoder is not None:
-        weights[DECODER] = _halves(decoder, DECODER)
+    parts = {ENCODER: encoder, DECODER: decoder}
+    weights = {part: _halves(module, part) for part, module in parts.items() if module is not None}
     _make(folder)
     hashes = {}
     for part, tensors in weights.items():

@@ -20,10 +20,14 @@ from wct.training.encoder import distillation
 from wct.training.loop import Run, autocast, train
 from wct.training.pictures import PictureSet
 from wct.training.recipe import Phase, Recipe
+from wct.training.scale import rescale, sizes
 from wct.training.teacher import Teacher
 from wct.transforms import transform
 
-__all__ = ["train_decoders"]
+__all__ = ["restored", "train_decoders"]
+
+SCALE = "scale"
+"""The checkpoint of what features were divided by to train on them."""
 
 PIXEL_FLOOR = 1e-6
 """Squared error below which a picture counts as reconstructed (60 dB)."""
@@ -142,15 +146,33 @@ def _log_error(made: Tensor, pictures: Tensor, which: range) -> Tensor:
     return (error + PIXEL_FLOOR).log().mean()
 
 
-def fresh_decoder(recipe: Recipe, encoder: Encoder, data: PictureSet, run: Run) -> Decoder:
-    """A chain at its closed-form start; left as it comes where the run's checkpoint will replace it anyway."""
+def fresh_decoder(recipe: Recipe, encoder: Encoder, pictures: Tensor) -> Decoder:
+    """A chain at its closed-form start."""
     torch.manual_seed(recipe.seed)
-    decoder = placed(Decoder(recipe.spec), run.device)
-    if not run.has("decoder"):
-        pictures = data.batch(0, recipe.start, recipe.start_size)[0].to(run.device)
-        with autocast(run.device, recipe.precision):
-            start_decoder(decoder, encoder, pictures, torch.Generator().manual_seed(recipe.seed))
+    decoder = placed(Decoder(recipe.spec), pictures.device)
+    with autocast(pictures.device, recipe.precision):
+        start_decoder(decoder, encoder, pictures, torch.Generator().manual_seed(recipe.seed))
     return decoder
+
+
+def prepared(
+    recipe: Recipe, encoder: Encoder, decoder: Decoder | None, data: PictureSet, run: Run
+) -> tuple[Encoder, Decoder]:
+    """What training begins with. Where a checkpoint will replace the weights anyway they are left as they come."""
+    if run.has("decoder"):
+        return encoder, decoder or placed(Decoder(recipe.spec), run.device)
+    pictures = data.batch(0, recipe.start, recipe.start_size)[0].to(run.device)
+    if not encoder.spec.ranks:
+        scale = sizes(encoder, pictures)
+        run.save(SCALE, {SCALE: scale})
+        rescale(encoder, decoder or Decoder(recipe.spec), (1 / scale).tolist())
+    return encoder, decoder or fresh_decoder(recipe, encoder, pictures)
+
+
+def restored(run: Run, encoder: Encoder, decoder: Decoder) -> None:
+    """Undo, in place, what was done to features for the training that a checkpoint is of."""
+    if (state := run.load(SCALE)) is not None:
+        rescale(encoder, decoder, state[SCALE].tolist())
 
 
 def train_decoders(
@@ -164,10 +186,10 @@ def train_decoders(
     """Train the chain for `encoder` through the recipe's decoder phases; resumes the run's checkpoint if there is one.
 
     It starts as `decoder`, or where that is None in closed form. In phases with `distil` the encoder learns along: it
-    keeps to its teacher and is moved by the pixels too. Returns {"encoder", "decoder"}.
+    keeps to its teacher and is moved by the pixels too. Features of an encoder without heads are brought to unit size
+    first; `restored` undoes that. Returns {"encoder", "decoder"} as trained.
     """
-    if decoder is None:
-        decoder = fresh_decoder(recipe, encoder, data, run)
+    encoder, decoder = prepared(recipe, encoder, decoder, data, run)
     decoder.requires_grad_(True)
     encoder.requires_grad_(any(phase.distil for phase in recipe.decoder))
     end_to_end = EndToEnd(encoder, decoder, recipe.seed)
