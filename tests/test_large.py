@@ -183,12 +183,12 @@ def test_room_for_temporary_files_is_checked_first(
 
 def test_which_pictures_are_large(tmp_path: Path, tiny_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     source = saved(tmp_path, "a.png", noise())
-    assert not is_large(source, tiny_model, 64)
+    assert not is_large(source, Stylizer(tiny_model), 64)
     monkeypatch.setattr(large, "LARGE", 1000)
-    assert is_large(source, tiny_model, 64)
-    assert not is_large(source, tiny_model, None) and not is_large(source, tiny_model, 256)
-    assert not is_large(source, tiny_model, "auto")
-    assert not is_large("-", tiny_model, 64) and not is_large(tmp_path / "none.png", tiny_model, 64)
+    assert is_large(source, Stylizer(tiny_model), 64)
+    assert not is_large(source, Stylizer(tiny_model), None) and not is_large(source, Stylizer(tiny_model), 256)
+    assert not is_large(source, Stylizer(tiny_model), "auto")
+    assert not is_large("-", Stylizer(tiny_model), 64) and not is_large(tmp_path / "none.png", Stylizer(tiny_model), 64)
 
 
 def test_without_pyvips_it_says_what_to_install(
@@ -197,9 +197,9 @@ def test_without_pyvips_it_says_what_to_install(
     source = saved(tmp_path, "a.png", noise())
     monkeypatch.setitem(sys.modules, "pyvips", None)
     monkeypatch.setattr(large, "LARGE", 1000)
-    assert not is_large(source, tiny_model, 64)
+    assert not is_large(source, Stylizer(tiny_model), 64)
     monkeypatch.setattr(large, "DEFAULT_MAX_PIXELS", 1000)
-    assert is_large(source, tiny_model, 64)
+    assert is_large(source, Stylizer(tiny_model), 64)
     with pytest.raises(MissingExtraError, match=r"pip install 'wct\[large\]'"):
         open_large(source, tiny_model)
 

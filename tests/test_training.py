@@ -9,15 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
+from strategies import seeds
 from tiny import TINY
 from torch import Tensor, nn
 
+from wct.cli import main
 from wct.errors import TrainingError
+from wct.models import Model
 from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
 from wct.models.spec import LEVELS, EncoderSpec, parse_spec
+from wct.models.weights import load_tensors, save_tensors
 from wct.training import loop
 from wct.training.closed_form import finish_decoder, leading_channels, ridge, start_decoder
 from wct.training.decoders import groups, stylised, train_decoders
@@ -25,6 +32,7 @@ from wct.training.encoder import distillation, fresh_encoder, load_teacher, trai
 from wct.training.loop import Run, train
 from wct.training.pictures import PictureSet
 from wct.training.recipe import Phase, Recipe
+from wct.training.scale import rescale
 
 SPEC = parse_spec("tiny", TINY["encoder"], TINY["stages"], "tiny")
 RECIPE = Recipe(SPEC, seed=0, precision="float32", start=8, start_size=48, encoder=[], decoder=[], table={})
@@ -270,3 +278,43 @@ def test_the_shipped_recipe_parses_and_its_entries_fill_the_batches() -> None:
     recipe = Recipe.read(Path(__file__).parents[1] / "decoders" / "recipes" / "compact.toml")
     assert recipe.decoder
     assert all(sum(phase.entries) in (0, phase.batch) for phase in recipe.decoder)
+
+
+@given(st.lists(st.floats(0.001, 1000), min_size=5, max_size=5), seeds)
+@settings(max_examples=20)
+def test_rescaled_features_are_decoded_to_the_same_pictures(factors: list[float], seed: int) -> None:
+    torch.manual_seed(seed)
+    spec = parse_spec("headless", TINY["encoder"] | {"ranks": []}, TINY["stages"], "test")
+    encoder, decoder = Encoder(spec.encoder).double(), Decoder(spec).double()
+    pictures = torch.rand(2, 3, 33, 48, dtype=torch.float64)
+    before = encoder(pictures, LEVELS)
+    made = [decoder(before[level], level, (33, 48)) for level in LEVELS]
+    rescale(encoder, decoder, factors)
+    after = encoder(pictures, LEVELS)
+    for level, factor, picture in zip(LEVELS, factors, made, strict=True):
+        torch.testing.assert_close(after[level], factor * before[level])
+        torch.testing.assert_close(decoder(after[level], level, (33, 48)), picture)
+
+
+def test_features_without_heads_are_trained_on_at_unit_size_and_exported_as_they_were(
+    folder: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "headless.toml"
+    spec = TINY["encoder"] | {"ranks": []}
+    phase = {"steps": 3, "batch": 2, "size": 32, "rate": 1e-3, "stages": 1.0}
+    recipe.write_text(
+        tomli_w.dumps(TINY | {"encoder": spec, "train": {"start": 8, "start_size": 32, "decoder": [phase]}})
+    )
+    weights = load_tensors(tiny_folder / "encoder.safetensors")
+    loud = {name: 500 * x if name.startswith("conv4_1") else x for name, x in weights.items() if "head" not in name}
+    save_tensors(loud, tmp_path / "eye.safetensors")
+    data = ["--data", str(folder), "--device", "cpu", "--encoder", str(tmp_path / "eye.safetensors")]
+    out = tmp_path / "made"
+    assert main(["train", "decoders", str(recipe), *data, "--run", str(tmp_path / "run"), "--export", str(out)]) == 0
+    assert not (out / "encoder.safetensors").exists()
+    model = Model.load(out, encoder=tmp_path / "eye.safetensors")
+    pictures = PictureSet([folder], 0).batch(0, 4, 32)[0]
+    for level, features in model.encoder(pictures, LEVELS).items():
+        assert (features.std() > 100) == (level >= 4)
+        made = model.decoder(features, level, (32, 32))
+        assert bool((made - pictures).square().mean() < 0.2)

@@ -21,7 +21,7 @@ from wct.style import Style
 from wct.stylizer import Stylizer
 from wct.video.flow import flow, unreliable, warp
 from wct.video.frame import Frame, pixels
-from wct.video.plans import SAMPLES, Live, Planned, sampled, spread
+from wct.video.plans import SAMPLES, Live, Order, Planned, made, sampled, spread
 from wct.video.schedule import Schedule
 from wct.video.shots import SHORTEST, marked
 from wct.video.steady import Steady
@@ -224,12 +224,18 @@ def test_schedules_that_cannot_be(tiny_model: Model, times: list[float], words: 
         Schedule([(time, style_of(tiny_model, 1)) for time in times])
 
 
+def stylised(stylizer: Stylizer, order: Order) -> Array:
+    (picture,) = made(stylizer, [order])
+    assert picture is not None
+    return pixels(picture)
+
+
 def test_a_still_shot_gives_the_same_result_in_every_frame(tiny_model: Model) -> None:
     stylizer, schedule = Stylizer(tiny_model), Schedule([(0.0, style_of(tiny_model, 1))])
     frames = frames_of([*pan(1, SIZE), *pan(1, SIZE), *pan(1, SIZE, 4)])
     maker = Planned(stylizer, schedule, LOOK, iter([[frame.picture for frame in frames]]))
     maker.start()
-    results = [pixels(maker(frame, 0.0)) for frame in frames]
+    results = [stylised(stylizer, maker(frame, 0.0)) for frame in frames]
     assert (results[0] == results[1]).all()
     alone = pixels(stylizer(frames[0].picture, schedule.at(0).first))
     assert np.abs(results[0] - alone).mean() > 0.01
@@ -242,7 +248,7 @@ def test_plans_follow_the_schedule_within_a_shot(tiny_model: Model) -> None:
     for schedule in (Schedule([(0.0, one), (4.0, two)]),):
         maker = Planned(stylizer, schedule, LOOK, iter([[frame.picture]]))
         maker.start()
-        results = [pixels(maker(frame, time)) for time in np.linspace(0, 4, 17)]
+        results = [stylised(stylizer, maker(frame, time)) for time in np.linspace(0, 4, 17)]
     ends = [pixels(stylizer(frame.picture, style)) for style in (one, two)]
     np.testing.assert_allclose(results[0], ends[0], atol=2e-3)
     np.testing.assert_allclose(results[-1], ends[1], atol=2e-3)
@@ -254,11 +260,11 @@ def test_live_follows_slowly_and_forgets_at_cuts(tiny_model: Model) -> None:
     stylizer, schedule = Stylizer(tiny_model), Schedule([(0.0, style_of(tiny_model, 1))])
     dark, light = frames_of([np.full((*SIZE, 3), 60, np.uint8) + pan(1, SIZE)[0] // 8, pan(1, SIZE)[0]])
     alone = pixels(stylizer(light.picture, schedule.at(0).first))
-    live = Live(stylizer, schedule, LOOK)
+    live = Live(schedule, LOOK)
     live.start()
     for _ in range(5):
-        live(dark, 0.0)
-    followed = pixels(live(light, 0.0))
+        stylised(stylizer, live(dark, 0.0))
+    followed = stylised(stylizer, live(light, 0.0))
     live.start()
-    np.testing.assert_allclose(pixels(live(light, 0.0)), alone, atol=1e-3)
+    np.testing.assert_allclose(stylised(stylizer, live(light, 0.0)), alone, atol=1e-3)
     assert np.abs(followed - alone).mean() > 0.01

@@ -32,6 +32,9 @@ READERS, AHEAD = 2, 2
 WRITERS = 4
 """Threads that write, and pictures that wait for it at most."""
 
+SHARE = 8
+"""Pictures that a worker of a cluster takes at once, so that it too reads and writes while it computes."""
+
 _TAG = re.compile(r"settings ([0-9a-f]{16})$")
 
 T = TypeVar("T")
@@ -78,7 +81,8 @@ def batch(
 
     Every file keeps in its comment a hash of its input and all settings, by which a later run knows what is finished.
     A run may be killed at any time: a file is there whole or not at all. On KeyboardInterrupt the pictures that are
-    being written are finished and given first. The stylizer works in the thread of the caller alone.
+    being written are finished and given first. The stylizer's engine does the work: this process, in the thread of the
+    caller alone, or the workers of a cluster, to whom the files have the same names.
 
     Args:
         jobs: pictures and where they go, see `wct.jobs.jobs_of`. Folders are made.
@@ -134,19 +138,7 @@ def batch(
 
 def _run(desk: _Desk, jobs: Sequence[Job]) -> Iterator[Outcome]:
     began = time.time()
-    writing: deque[Future[Outcome]] = deque()
-    with ThreadPoolExecutor(READERS, "read") as readers, ThreadPoolExecutor(WRITERS, "write") as writers:
-        try:
-            for work in map(desk.stylised, _ahead(readers, desk.read, jobs)):
-                writing.append(writers.submit(desk.written, work))
-                while writing and (len(writing) > WRITERS or writing[0].done()):
-                    yield writing.popleft().result()
-        except KeyboardInterrupt:
-            while writing:
-                yield writing.popleft().result()
-            raise
-        while writing:
-            yield writing.popleft().result()
+    yield from desk.stylizer.engine.each(desk.work, jobs, SHARE)
     for folder in {job.target.parent for job in jobs}:
         remove_stale(folder, began)
 
@@ -187,6 +179,22 @@ class _Desk:
     max_pixels: int | None
     overwrite: bool
     comment: str
+
+    def work(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """All three steps for some jobs, the first and the last in other threads."""
+        writing: deque[Future[Outcome]] = deque()
+        with ThreadPoolExecutor(READERS, "read") as readers, ThreadPoolExecutor(WRITERS, "write") as writers:
+            try:
+                for work in map(self.stylised, _ahead(readers, self.read, jobs)):
+                    writing.append(writers.submit(self.written, work))
+                    while writing and (len(writing) > WRITERS or writing[0].done()):
+                        yield writing.popleft().result()
+            except KeyboardInterrupt:
+                while writing:
+                    yield writing.popleft().result()
+                raise
+            while writing:
+                yield writing.popleft().result()
 
     def read(self, job: Job) -> _Work:
         """The picture, unless its result is there or cannot be written."""

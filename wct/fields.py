@@ -6,7 +6,7 @@ picture's own borders everything is padded as in one piece, so that windows show
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,9 @@ class Field(Protocol):
     @property
     def finest(self) -> int: ...
 
+    def sources(self, window: Window) -> Sequence[tuple[Field, Window]]:
+        """What is read to compute a window: other fields, and where. Nothing, where it lies ready."""
+
     def read(self, window: Window) -> Tensor:
         """The window's part, (1, C, height, width)."""
 
@@ -55,6 +58,9 @@ class Held:
     def finest(self) -> int:
         return self.level
 
+    def sources(self, _window: Window) -> Sequence[tuple[Field, Window]]:
+        return ()
+
     def read(self, window: Window) -> Tensor:
         return window.of(self.x)
 
@@ -66,25 +72,29 @@ class Combined:
     What it gives for a pixel depends on no others than those within `halo` of it.
     """
 
-    sources: tuple[Field, ...]
+    parts: tuple[Field, ...]
     change: Callable[..., Tensor]
     halo: int = 0
 
     @property
     def level(self) -> int:
-        return self.sources[0].level
+        return self.parts[0].level
 
     @property
     def size(self) -> Size:
-        return self.sources[0].size
+        return self.parts[0].size
 
     @property
     def finest(self) -> int:
-        return min(source.finest for source in self.sources)
+        return min(part.finest for part in self.parts)
+
+    def sources(self, window: Window) -> Sequence[tuple[Field, Window]]:
+        around = window.grown(self.halo, self.size)
+        return [(part, around) for part in self.parts]
 
     def read(self, window: Window) -> Tensor:
         around = window.grown(self.halo, self.size)
-        return window.of(self.change(around, *(source.read(around) for source in self.sources)), around)
+        return window.of(self.change(around, *(part.read(around) for part in self.parts)), around)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +114,17 @@ class Encoded:
     def finest(self) -> int:
         return 2  # and 1 in truth, but margins are wide, and windows as large as for relu2_1 spare time
 
+    def sources(self, window: Window) -> Sequence[tuple[Field, Window]]:
+        # Pooling starts at multiples of the step, in the picture and therefore in every part of it.
+        return [(self.pixels, self._around(window).scaled(2 ** (self.level - 1), self.pixels.size))]
+
     def read(self, window: Window) -> Tensor:
-        step, margin = 2 ** (self.level - 1), self.encoder.reach(self.level)
-        # Pooling starts at multiples of `step`, in the picture and therefore in every part of it.
-        around = window.grown(-(-margin // step), self.size)
-        features = self.encoder(self.pixels.read(around.scaled(step, self.pixels.size)), (self.level,), self.wrap)
-        return _cut(features[self.level], window, around)
+        ((pixels, below),) = self.sources(window)
+        features = self.encoder(pixels.read(below), (self.level,), self.wrap)
+        return _cut(features[self.level], window, self._around(window))
+
+    def _around(self, window: Window) -> Window:
+        return window.grown(-(-self.encoder.reach(self.level) // 2 ** (self.level - 1)), self.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,15 +144,14 @@ class Stepped:
     def finest(self) -> int:
         return max(1, min(self.level, self.source.finest))
 
-    def read(self, window: Window) -> Tensor:
+    def sources(self, window: Window) -> Sequence[tuple[Field, Window]]:
         low, high, factor = self.stage.reach
-        below = window.grown(high, self.size)
-        source = Window(
-            below.top // factor, below.left // factor, -(-below.bottom // factor), -(-below.right // factor)
-        )
-        source = source.grown(low, self.source.size)
-        around = source.scaled(factor, self.size)
-        return _cut(self.stage(self.source.read(source), around.size, self.wrap), window, around)
+        return [(self.source, window.grown(high, self.size).shrunk(factor).grown(low, self.source.size))]
+
+    def read(self, window: Window) -> Tensor:
+        ((source, above),) = self.sources(window)
+        around = above.scaled(self.stage.reach[2], self.size)
+        return _cut(self.stage(source.read(above), around.size, self.wrap), window, around)
 
 
 def _cut(x: Tensor, window: Window, around: Window) -> Tensor:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from wct.canvas import Canvas
+from wct.engine import Engine
 from wct.errors import UsageError
 from wct.images import PictureWarning
-from wct.memory import GRID, SMALLEST, choose_side, out_of_memory
+from wct.memory import GRID, SMALLEST, out_of_memory
 from wct.models import Model
 from wct.progress import Progress, Steps
 from wct.windows import Size
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 
 def fitting(
+    engine: Engine,
     model: Model,
     size: Size,
     tile: Tile,
@@ -36,6 +38,7 @@ def fitting(
     Where memory runs out it starts again with smaller windows, with a `PictureWarning`; not where `tile` is None.
 
     Args:
+        engine: makes the canvas.
         model: what the canvas works with.
         size: (H, W) in pixels.
         tile: how large the windows are.
@@ -45,9 +48,9 @@ def fitting(
     Raises:
         UsageError: `tile` is none of what it may be.
     """
-    side = side_for(model, size, tile)
+    side = side_for(engine, model, size, tile)
     while True:
-        canvas = Canvas(model, side)
+        canvas = engine.canvas(model, side)
         counter = Steps(progress, steps + canvas.extra_steps)
         try:
             return work(canvas.watched(counter.part), counter.step)
@@ -59,12 +62,12 @@ def fitting(
         warnings.warn(f"memory ran out; again with windows of {side} pixels", PictureWarning, stacklevel=3)
 
 
-def side_for(model: Model, size: Size, tile: Tile) -> int | None:
+def side_for(engine: Engine, model: Model, size: Size, tile: Tile) -> int | None:
     """The side of the windows for pictures of `size` altogether, None for one piece; UsageError as for `fitting`."""
     if tile is None:
         return None
     if tile == "auto":
-        return choose_side(size, model.card.spec, model.device)
+        return engine.side(model, size)
     if isinstance(tile, int) and tile >= 1:
         side = max(SMALLEST, -(-tile // GRID) * GRID)
         return side if side < max(size) else None

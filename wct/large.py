@@ -61,13 +61,13 @@ class LargePicture:
         return self.content.size
 
 
-def is_large(path: StrPath, model: Model, tile: Tile) -> bool:
+def is_large(path: StrPath, stylizer: Stylizer, tile: Tile) -> bool:
     """Whether a picture file needs windows that are read from temporary files.
 
     Without pyvips only where it could not be read in any other way.
     """
     size = None if os.fspath(path) == "-" else read_size(path)
-    if size is None or size[0] * size[1] <= LARGE or side_for(model, size, tile) is None:
+    if size is None or size[0] * size[1] <= LARGE or side_for(stylizer.engine, stylizer.model, size, tile) is None:
         return False
     return size[0] * size[1] > DEFAULT_MAX_PIXELS or have_vips()
 
@@ -171,7 +171,7 @@ def stylize_large(
         made = stylizer.painted(content, parts, canvas, look, tell)
         save_large(made, picture.alpha, path, canvas, **options)
 
-    fitting(stylizer.model, content.size, tile, work, steps=look.steps, progress=progress)
+    fitting(stylizer.engine, stylizer.model, content.size, tile, work, steps=look.steps, progress=progress)
 
 
 def check_large(path: StrPath, size: Size, **options: Any) -> None:

@@ -11,7 +11,7 @@ import torch
 from wct.models.spec import ModelSpec
 from wct.windows import Size
 
-__all__ = ["GRID", "SMALLEST", "choose_side", "free_memory", "out_of_memory", "pixel_bytes"]
+__all__ = ["GRID", "SMALLEST", "choose_side", "free_memory", "out_of_memory", "pixel_bytes", "window_side"]
 
 GRID = 32
 """Pixels of a picture to one of relu5_1, twice: windows, and halves of them, start at multiples of 16."""
@@ -54,10 +54,13 @@ def choose_side(size: Size, spec: ModelSpec, device: torch.device) -> int | None
 
     Half of what is free is left alone: it is for the picture itself, and for others.
     """
-    room = free_memory(device) // 2 // pixel_bytes(spec)
-    if size[0] * size[1] <= room:
-        return None
-    side = int(min(room, _ENOUGH // pixel_bytes(spec)) ** 0.5) - _MARGINS
+    room = free_memory(device) // 2
+    return None if size[0] * size[1] * pixel_bytes(spec) <= room else window_side(spec, room)
+
+
+def window_side(spec: ModelSpec, room: int = _ENOUGH) -> int:
+    """The side of windows that take up to `room` bytes, and no more than makes them faster; a multiple of 32."""
+    side = int((min(room, _ENOUGH) // pixel_bytes(spec)) ** 0.5) - _MARGINS
     return max(SMALLEST, side // GRID * GRID)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,7 +18,10 @@ from wct.errors import OutputError
 from wct.images.label import label, one_line
 from wct.windows import Size, Window
 
-__all__ = ["Filed", "check_space", "scratch"]
+if TYPE_CHECKING:
+    from wct.fields import Field
+
+__all__ = ["Filed", "check_space", "from_numbers", "scratch", "to_numbers"]
 
 
 _FLOAT, _CPU = np.dtype(np.float32), torch.device("cpu")
@@ -80,9 +84,12 @@ class Filed:
         """Its length."""
         return self.size[0] * self.size[1] * self.channels * self.dtype.itemsize
 
+    def sources(self, _window: Window) -> Sequence[tuple[Field, Window]]:
+        return ()
+
     def read(self, window: Window) -> Tensor:
         """The window's part (1, C, height, width), float32, channels last."""
-        return _from_numbers(self.numbers(window)).to(self.device)[None]
+        return from_numbers(self.numbers(window)).to(self.device)[None]
 
     def numbers(self, window: Window) -> NDArray[Any]:
         """The window's part (height, width, C) as it is in the file."""
@@ -96,7 +103,7 @@ class Filed:
 
     def write(self, window: Window, x: Tensor) -> None:
         """Put the window's part, (1, C, height, width), in place; OutputError where the disk is full."""
-        part = _to_numbers(x[0], self.dtype)
+        part = to_numbers(x[0], self.dtype)
         try:
             for row, place in zip(part, self._places(window), strict=True):
                 self.file.seek(place)
@@ -116,15 +123,15 @@ class Filed:
         return range(first + window.top * row, first + window.bottom * row, row)
 
 
-def _from_numbers(part: NDArray[Any]) -> Tensor:
-    """(H, W, C) of any type to (C, H, W) float32."""
+def from_numbers(part: NDArray[Any]) -> Tensor:
+    """(H, W, C) of any type, whole numbers standing for 0..1, to (C, H, W) float32, channels last."""
     if part.dtype.kind == "u":
         part = part.astype(np.float32) / np.float32(np.iinfo(part.dtype).max)
     return torch.from_numpy(part).permute(2, 0, 1).float()
 
 
-def _to_numbers(x: Tensor, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """(C, H, W) to (H, W, C), contiguous."""
+def to_numbers(x: Tensor, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """(C, H, W) on any device to (H, W, C) of `dtype`, contiguous."""
     x = x.permute(1, 2, 0).float().cpu()
     if dtype.kind == "u":
         top = np.iinfo(dtype).max

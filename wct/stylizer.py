@@ -13,6 +13,7 @@ from wct.canvas import Canvas
 from wct.color import recolored
 from wct.content import Content
 from wct.devices import choose_device
+from wct.engine import Engine, Local
 from wct.errors import ModelError, UsageError
 from wct.fields import Field, Held
 from wct.finish import finished
@@ -41,13 +42,17 @@ class Stylizer:
     Args:
         model: a shipped model's name, a model folder, or a loaded Model.
         device: "cpu", "cuda", "mps" or None for the best one there is.
+        engine: who does the work: this process, or a cluster, see `wct.distributed.Cluster`.
 
     Raises:
         ModelError: the model is missing or damaged.
         UsageError: the device is not there.
     """
 
-    def __init__(self, model: str | Path | Model = "compact", *, device: str | None = None) -> None:
+    def __init__(
+        self, model: str | Path | Model = "compact", *, device: str | None = None, engine: Engine | None = None
+    ) -> None:
+        self.engine = engine or Local()
         self.model = model if isinstance(model, Model) else Model.load(model, device=choose_device(device))
 
     def style(
@@ -154,7 +159,7 @@ class Stylizer:
         def made(canvas: Canvas, tell: Callable[[str], None]) -> Tensor:
             return canvas.collected(self.painted(seen, parts, canvas, chosen, tell, scale, plan, memory))
 
-        rgb = fitting(self.model, seen.size, tile, made, steps=chosen.steps, progress=progress)[0]
+        rgb = fitting(self.engine, self.model, seen.size, tile, made, steps=chosen.steps, progress=progress)[0]
         return replace(picture, rgb=rgb)
 
     def painted(
@@ -206,7 +211,7 @@ class Stylizer:
             return Plan(fitted, chosen, loop.solved)
 
         together = sum(one.size[0] for one in seen), max(one.size[1] for one in seen)
-        return fitting(self.model, together, "auto", made)
+        return fitting(self.engine, self.model, together, "auto", made)
 
     def texture(
         self,
@@ -249,7 +254,7 @@ class Stylizer:
 
         # A tile's opposite edges are neighbours, which windows are not.
         tile = None if tileable else "auto"
-        rgb = fitting(self.model, seen.size, tile, made, steps=chosen.steps, progress=progress)[0]
+        rgb = fitting(self.engine, self.model, seen.size, tile, made, steps=chosen.steps, progress=progress)[0]
         return Picture(rgb.float().cpu(), name="texture")
 
     def _fit(self, source: Source | Style, content: Content, look: Look, scale: float) -> Style:

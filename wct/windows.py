@@ -50,12 +50,25 @@ class Window:
         """The least window that covers the same place where everything is `factor` times smaller."""
         return Window(self.top // factor, self.left // factor, -(-self.bottom // factor), -(-self.right // factor))
 
+    def within(self, other: Window) -> Window:
+        """What it has in common with another."""
+        return Window(
+            max(self.top, other.top),
+            max(self.left, other.left),
+            min(self.bottom, other.bottom),
+            min(self.right, other.right),
+        )
+
+    def inside(self, around: Window) -> tuple[slice, slice]:
+        """Its rows and columns in what covers the window `around`."""
+        rows = slice(self.top - around.top, self.bottom - around.top)
+        return rows, slice(self.left - around.left, self.right - around.left)
+
     def of(self, x: Tensor, around: Window | None = None) -> Tensor:
         """This window of a tensor (..., h, w) that covers the window `around`, by default from row and column 0."""
-        top, left = (0, 0) if around is None else (around.top, around.left)
         if x.shape[-2:] == self.size:
             return x
-        return x[..., self.top - top : self.bottom - top, self.left - left : self.right - left]
+        return x[(..., *self.inside(around or Window(0, 0, 0, 0)))]
 
 
 def tiles(size: Size, side: int, grid: int = 1) -> Iterator[Window]:

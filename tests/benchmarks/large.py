@@ -49,7 +49,7 @@ def work(source: str, style: str, target: str, tile: str, model: str) -> None:
     """In a process of its own: stylise, and print seconds and peak memory."""
     stylizer = Stylizer(model, device="cpu")
     start = time.perf_counter()
-    if is_large(source, stylizer.model, parse_tile(tile)):
+    if is_large(source, stylizer, parse_tile(tile)):
         picture = open_large(source, stylizer.model)
         options = {"overwrite": True, "quality": 95, "bits": 8}
         stylize_large(stylizer, picture, [Region(style)], target, tile=parse_tile(tile), **options)

@@ -13,11 +13,14 @@ import typer
 
 from wct.cli.looks import Color, ColorStrength, Detail, Levels, Mode, Passes, Photo, Rank, Strength, look_of
 from wct.cli.options import (
+    Address,
     Alpha,
     Bits,
     Blend,
     Device,
     EncoderFile,
+    EngineName,
+    Gpus,
     MaxPixels,
     ModelName,
     Overwrite,
@@ -100,6 +103,9 @@ def batch(
     model: ModelName = "compact",
     encoder: EncoderFile = None,
     device: Device = "auto",
+    engine: EngineName = "local",
+    address: Address = None,
+    gpus: Gpus = None,
     overwrite: Overwrite = False,
     quality: Quality = DEFAULT_QUALITY,
     bits: Bits = 8,
@@ -113,7 +119,7 @@ def batch(
     inputs = inputs_of(source.path for source in sources)
 
     from wct.batch import batch
-    from wct.cli.engine import load, stamp
+    from wct.cli.engine import engine_of, load, stamp
     from wct.files import write_file
     from wct.jobs import jobs_of
     from wct.transforms import transform as known_transform
@@ -123,7 +129,7 @@ def batch(
     jobs = jobs_of(photos, output, recursive=recursive, extension=suffix, inputs=inputs)
     if report == "-":
         raise UsageError("report: found -, where the table goes; needs the name of a file")
-    stylizer = load(model, device, encoder)
+    stylizer = load(model, device, encoder, engine_of(engine, address, gpus))
     outcomes = batch(
         stylizer,
         jobs,

@@ -6,16 +6,34 @@ from pathlib import Path
 
 from wct import __version__
 from wct.devices import choose_device
+from wct.engine import Engine, Local
+from wct.errors import UsageError
 from wct.look import LOOK, Look
 from wct.models import Model
 from wct.stylizer import Stylizer
 
-__all__ = ["load", "load_vgg", "stamp"]
+__all__ = ["engine_of", "load", "load_vgg", "stamp"]
 
 
-def load(model: str | Path, device: str, encoder: str | None = None) -> Stylizer:
+def load(model: str | Path, device: str, encoder: str | None = None, engine: Engine | None = None) -> Stylizer:
     """The Stylizer for the options --model, --device and --encoder."""
-    return Stylizer(Model.load(model, device=choose_device(device), encoder=encoder))
+    return Stylizer(Model.load(model, device=choose_device(device), encoder=encoder), engine=engine)
+
+
+def engine_of(name: str, address: str | None, gpus: float | None) -> Engine:
+    """The engine for the options --engine, --address and --gpus; UsageError where they do not fit together.
+
+    Where it is a cluster of this machine, it ends with the process.
+    """
+    if name == "ray":
+        from wct.distributed import Cluster
+
+        return Cluster(address, gpus=gpus)
+    if name != "local":
+        raise UsageError(f"engine: found {name!r}; choose local or ray")
+    if address is not None or gpus is not None:
+        raise UsageError("address and gpus are of a Ray cluster; add --engine ray")
+    return Local()
 
 
 def load_vgg(vgg: Path | None, device: str) -> Model:

@@ -15,12 +15,15 @@ from wct.images.label import label
 from wct.look import BLENDS, LARGEST_SCALE, TRANSFORM_NAMES
 
 __all__ = [
+    "Address",
     "Alpha",
     "AsJson",
     "Bits",
     "Blend",
     "Device",
     "EncoderFile",
+    "EngineName",
+    "Gpus",
     "MaxPixels",
     "ModelName",
     "Overwrite",
@@ -60,6 +63,21 @@ Size = Annotated[int | None, typer.Option(min=1, help="Resize the content to thi
 Bits = Annotated[int, typer.Option(help="Bits per channel: 8, or 16 for PNG.")]
 Quality = Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP (100: lossless) and AVIF.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
+EngineName = Annotated[
+    str, typer.Option("--engine", metavar="local|ray", help="Who does the work: this process, or a Ray cluster.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Of the Ray cluster; without it one of this machine's processors."),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="Share of a GPU for each worker of the cluster, such as 0.5. Default: 1 where it has any.",
+        show_default=False,
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist; an input never is.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

@@ -10,11 +10,14 @@ import typer
 
 from wct.cli.looks import Color, ColorStrength, Detail, Levels, Mode, Passes, Photo, Rank, Strength, look_of
 from wct.cli.options import (
+    Address,
     Alpha,
     Bits,
     Blend,
     Device,
     EncoderFile,
+    EngineName,
+    Gpus,
     MaxPixels,
     ModelName,
     Overwrite,
@@ -116,6 +119,9 @@ def stylize(
     model: ModelName = "compact",
     encoder: EncoderFile = None,
     device: Device = "auto",
+    engine: EngineName = "local",
+    address: Address = None,
+    gpus: Gpus = None,
     overwrite: Overwrite = False,
     quality: Quality = DEFAULT_QUALITY,
     bits: Bits = 8,
@@ -131,7 +137,7 @@ def stylize(
     masks = [path for one in regions for path in one if path != KEEP]
     inputs = inputs_of([content, *(source.path for source in sources), *masks, *(segments or ()), mask, style_mask])
 
-    from wct.cli.engine import load, stamp
+    from wct.cli.engine import engine_of, load, stamp
     from wct.content import Content
     from wct.images import check_output, read
     from wct.large import check_large, is_large, open_large, stylize_large
@@ -142,9 +148,9 @@ def stylize(
     out: dict[str, Any] = {"overwrite": overwrite, "inputs": inputs, "quality": quality, "bits": bits}
     check_output(target, **out)
     windows, limit = parse_tile(tile), max_pixels or None
-    stylizer = load(model, device, encoder)
+    stylizer = load(model, device, encoder, engine_of(engine, address, gpus))
     large: LargePicture | None = None
-    if size is None and preview is None and is_large(content, stylizer.model, windows):
+    if size is None and preview is None and is_large(content, stylizer, windows):
         large = open_large(content, stylizer.model, look, max_pixels=limit)
         check_large(target, large.size, **out)
         seen = large.content

@@ -13,10 +13,13 @@ import typer
 
 from wct.cli.looks import Color, ColorStrength, Detail, Levels, Mode, Passes, Photo, Rank, Strength, look_of
 from wct.cli.options import (
+    Address,
     Alpha,
     Blend,
     Device,
     EncoderFile,
+    EngineName,
+    Gpus,
     ModelName,
     Overwrite,
     Size,
@@ -108,6 +111,9 @@ def video(
     model: ModelName = "compact",
     encoder: EncoderFile = None,
     device: Device = "auto",
+    engine: EngineName = "local",
+    address: Address = None,
+    gpus: Gpus = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Put the style of one or several pictures on a film, without flicker. A stopped run goes on where it was."""
@@ -122,14 +128,14 @@ def video(
         raise UsageError("video: needs either STYLE... or --keyframe TIME=STYLE behind the film")
     target = output if output is not None else default_output(source)
 
-    from wct.cli.engine import load, stamp
+    from wct.cli.engine import engine_of, load, stamp
     from wct.transforms import transform as known_transform
     from wct.video import Settings, check_target, stylize_clip
 
     known_transform(look.transform, look.rank)
     settings = Settings(look, size, steady, live, None if fps is None else _rate(fps), crf)
     check_target(target, source, overwrite)
-    stylizer = load(model, device, encoder)
+    stylizer = load(model, device, encoder, engine_of(engine, address, gpus))
     swap = look.transform == "swap"
 
     def measured(path: str) -> Style:

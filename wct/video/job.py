@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from wct import __version__
+from wct.engine import Local
 from wct.errors import UsageError
+from wct.images import Picture
 from wct.images.label import warn
 from wct.look import LOOK, Look
 from wct.stylizer import Stylizer
 from wct.video.defaults import STEADY
 from wct.video.film import Film
 from wct.video.frame import Array, Clip, Frame, pixels
-from wct.video.plans import Live, Maker, Planned, sampled
+from wct.video.plans import Live, Maker, Order, Planned, made, sampled
 from wct.video.schedule import Schedule
 from wct.video.sequence import Sequence
 from wct.video.shots import marked
@@ -110,16 +114,18 @@ def stylize_clip(
     if isinstance(clip, Film) and clip.is_stream and not settings.live:
         raise UsageError(f"{clip.name}: is no file, and can be read once only; add --live")
     work = Work(Path(os.path.abspath(output)), _identity(stylizer, source, schedule, output, settings))
+    if settings.live and not isinstance(stylizer.engine, Local):
+        raise UsageError("live: each frame waits for the one before, which many machines cannot share; leave one out")
     sink = sink_for(output, clip, work, crf=settings.crf, comment=comment, overwrite=overwrite)
     if settings.live:
         frames: Iterator[tuple[Frame, bool]] = marked(clip.frames())
-        maker: Maker = Live(stylizer, schedule, settings.look)
+        maker: Maker = Live(schedule, settings.look)
         count: int | None = clip.count
     else:
         starts, count = _shots(clip, work, tell)
         frames = ((frame, i in starts) for i, frame in enumerate(clip.frames()))
         maker = Planned(stylizer, schedule, settings.look, sampled(clip.frames(), sorted(starts), count))
-    report = _Run(clip, maker, sink, work, settings.steady)(frames, count, tell)
+    report = _Run(stylizer, clip, maker, sink, work, settings.steady)(frames, count, tell)
     work.remove()
     return report
 
@@ -127,48 +133,58 @@ def stylize_clip(
 class _Run:
     """From marked frames to a published output."""
 
-    def __init__(self, clip: Clip, maker: Maker, sink: Sink, work: Work, steady: float) -> None:
-        self._clip, self._maker, self._sink, self._work = clip, maker, sink, work
+    def __init__(self, stylizer: Stylizer, clip: Clip, maker: Maker, sink: Sink, work: Work, steady: float) -> None:
+        self._stylizer, self._clip, self._maker, self._sink, self._work = stylizer, clip, maker, sink, work
         self._steady = Steady(steady)
         self._result: Array | None = None
-        self._zero = 0
+        self._skip = work.pieces * PIECE
+        self._shots = 0
+        self._broken: list[int] = []
+        self._ordered: deque[tuple[Frame, bool]] = deque()
 
     def __call__(self, frames: Iterator[tuple[Frame, bool]], count: int | None, tell: Tell) -> Report:
-        done = shots = 0
-        skip = self._work.pieces * PIECE
-        broken: list[int] = []
+        done = self._skip
         began = time.monotonic()
+        if (last := self._work.last()) is not None:
+            self._steady.last, self._result = last, last[1]
         try:
-            for frame, start in frames:
-                self._zero = frame.pts if done == 0 else self._zero
-                if done == skip and (last := self._work.last()) is not None:
-                    self._steady.last, self._result = last, last[1]
-                if start:
-                    self._start()
-                shots, broken = shots + start, broken + ([frame.number] if frame.broken else [])
+            for picture in self._stylizer.engine.each(partial(made, self._stylizer), self._orders(frames)):
+                self._add(picture)
                 done += 1
-                if done > skip:
-                    self._add(frame)
-                    tell(done, count or done, f"{(done - skip) / (time.monotonic() - began):.2f} frames/s")
-                    if done % PIECE == 0:
-                        self._seal()
+                tell(done, count or done, f"{(done - self._skip) / (time.monotonic() - began):.2f} frames/s")
+                if done % PIECE == 0:
+                    self._seal()
         except KeyboardInterrupt:
             # A stream has no end; what came until it was stopped is the film.
             if count or self._result is None:
                 raise
-        if done > skip and done % PIECE:
+        if done > self._skip and done % PIECE:
             self._seal()
         self._sink.publish()
-        return Report(done, shots, tuple(broken))
+        return Report(done, self._shots, tuple(self._broken))
 
-    def _start(self) -> None:
-        self._maker.start()
-        self._steady.last = None
+    def _orders(self, frames: Iterator[tuple[Frame, bool]]) -> Iterator[Order | None]:
+        """How to make each frame that is still to be made, as far ahead as somebody asks; the frames wait meanwhile."""
+        zero = 0
+        for number, (frame, start) in enumerate(frames):
+            zero = zero if number else frame.pts
+            self._shots += start
+            self._broken += [frame.number] if frame.broken else []
+            if start:
+                self._maker.start()
+            if number < self._skip:
+                continue
+            self._ordered.append((frame, start))
+            repeats = frame.broken and number > 0
+            yield None if repeats else self._maker(frame, float((frame.pts - zero) * self._clip.time_base))
 
-    def _add(self, frame: Frame) -> None:
-        if self._result is None or not frame.broken:
-            made = self._maker(frame, float((frame.pts - self._zero) * self._clip.time_base))
-            self._result = self._steady(pixels(frame.picture), pixels(made))
+    def _add(self, picture: Picture | None) -> None:
+        frame, start = self._ordered.popleft()
+        if start:
+            self._steady.last = None
+        if picture is not None:
+            self._result = self._steady(pixels(frame.picture), pixels(picture))
+        assert self._result is not None
         self._sink.add(frame, self._result)
 
     def _seal(self) -> None:

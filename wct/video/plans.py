@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 from wct.images import Picture
 from wct.look import Look
@@ -14,7 +15,7 @@ from wct.stylizer import Stylizer
 from wct.video.frame import Frame
 from wct.video.schedule import Schedule
 
-__all__ = ["KEEP", "SAMPLES", "Live", "Maker", "Planned", "sampled", "spread"]
+__all__ = ["KEEP", "SAMPLES", "Live", "Maker", "Order", "Planned", "made", "sampled", "spread"]
 
 SAMPLES = 16
 """Frames of a shot that its plan is made from."""
@@ -23,14 +24,29 @@ KEEP = 0.9
 """How much of what was measured before counts with each live frame: about the last ten frames."""
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a stylizer is called with for a frame."""
+
+    picture: Picture
+    style: Style | Plan
+    options: Mapping[str, Any]
+
+
 class Maker(Protocol):
-    """What makes the result of each frame of a clip, one after the other."""
+    """What says how each frame of a clip is made, one after the other."""
 
     def start(self) -> None:
         """A shot starts with the next frame."""
 
-    def __call__(self, frame: Frame, time: float) -> Picture:
-        """The stylised picture of a frame that is shown at `time` in seconds."""
+    def __call__(self, frame: Frame, time: float) -> Order:
+        """For a frame that is shown at `time` in seconds."""
+
+
+def made(stylizer: Stylizer, orders: Iterable[Order | None]) -> Iterator[Picture | None]:
+    """The stylised picture of every frame; none where none was ordered."""
+    for order in orders:
+        yield None if order is None else stylizer(order.picture, order.style, **order.options)
 
 
 class Planned:
@@ -45,12 +61,12 @@ class Planned:
         self._samples = next(self._shots)
         self._plans = {}
 
-    def __call__(self, frame: Frame, time: float) -> Picture:
+    def __call__(self, frame: Frame, time: float) -> Order:
         now = self._schedule.at(time)
         plan = self._plan(now.first)
         if now.t > 0:
             plan = plan.between(self._plan(now.second), now.t)
-        return self._stylizer(frame.picture, plan)
+        return Order(frame.picture, plan, {})
 
     def _plan(self, style: Style) -> Plan:
         if style not in self._plans:
@@ -63,17 +79,17 @@ class Planned:
 class Live:
     """Gaussians that follow the frames: for streams, of which nobody knows what comes."""
 
-    def __init__(self, stylizer: Stylizer, schedule: Schedule, look: Look) -> None:
-        self._stylizer, self._schedule, self._look = stylizer, schedule, look
+    def __init__(self, schedule: Schedule, look: Look) -> None:
+        self._schedule, self._look = schedule, look
         self._memory = Memory(KEEP)
 
     def start(self) -> None:
         self._memory = Memory(KEEP)
 
-    def __call__(self, frame: Frame, time: float) -> Picture:
+    def __call__(self, frame: Frame, time: float) -> Order:
         now = self._schedule.at(time)
         style = Style.blend([now.first, now.second], [1 - now.t, now.t]) if now.t > 0 else now.first
-        return self._stylizer(frame.picture, style, look=self._look, memory=self._memory)
+        return Order(frame.picture, style, {"look": self._look, "memory": self._memory})
 
 
 def spread(count: int, most: int) -> list[int]:
