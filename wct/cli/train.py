@@ -40,7 +40,9 @@ EncoderWeights = Annotated[
 ]
 Start = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Start from this model's encoder and decoders, to train it further."),
+    typer.Option(
+        metavar="FOLDER", help="Start from this model's encoder (or --encoder) and decoders, to train further."
+    ),
 ]
 Export = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the model folder when training is done.")]
 ModelFolder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder to write.")]
@@ -84,7 +86,7 @@ def decoders(
     if not plan.spec.stages:
         raise TrainingError(f"{recipe}: has no [stages], so there are no decoders to train; add them to the recipe")
     if start is not None:
-        body, chain = _started(plan, place, start)
+        body, chain = _started(plan, place, start, encoder)
     else:
         body, chain = _encoder(plan, place, encoder), None
     # Only where the encoder goes on learning does it need its teacher.
@@ -165,17 +167,20 @@ def _encoder(plan: Recipe, run: Run, file: Path | None) -> Encoder:
     return placed(found, run.device)
 
 
-def _started(plan: Recipe, run: Run, folder: Path) -> tuple[Encoder, Decoder]:
-    """Encoder and decoders of the model in `folder`; the bases it was distilled to become the run's."""
+def _started(plan: Recipe, run: Run, folder: Path, encoder: Path | None) -> tuple[Encoder, Decoder]:
+    """Encoder (or that in the file `encoder`) and decoders of the model in `folder`.
+
+    Where the encoder goes on learning, the bases it was distilled to become the run's.
+    """
     from wct.models import Model
     from wct.models.weights import load_tensors
 
-    model = Model.load(folder, device=run.device)
+    model = Model.load(folder, device=run.device, encoder=encoder)
     if (model.card.spec.encoder, model.card.spec.stages) != (plan.spec.encoder, plan.spec.stages):
         raise TrainingError(
             f"{folder}: is of another architecture than the recipe; start from one with the same widths"
         )
-    if not run.has(BASES):
+    if any(phase.distil for phase in plan.decoder) and not run.has(BASES):
         run.folder.mkdir(parents=True, exist_ok=True)
         run.save(BASES, load_tensors(folder / BASES_FILE))
     return model.encoder, model.decoder

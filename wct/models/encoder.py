@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -66,10 +66,13 @@ class Encoder(nn.Module):
         y: Tensor = self.get_submodule(f"head{level}")(x)
         return y
 
-    def trunk(self, x: Tensor, deepest: int = 5, wrap: bool = False) -> Iterator[tuple[str, Tensor]]:
+    def trunk(
+        self, x: Tensor, deepest: int = 5, wrap: bool = False, counts: Mapping[int, int] | None = None
+    ) -> Iterator[tuple[str, Tensor]]:
         """Activations after each ReLU ("1_1", "1_2", …) of (N, 3, H, W) in 0..1, up to relu{deepest}_1.
 
-        With `wrap` the picture is a tile whose opposite edges meet; H and W are then multiples of 16.
+        With `wrap` the picture is a tile whose opposite edges meet; H and W are then multiples of 16. Where `counts`
+        are given, only the first counts[k] pictures go on to relu{k}_1.
         """
         for name, conv in self.layers():
             if name.endswith("_1") and name != "1_1":
@@ -82,12 +85,19 @@ class Encoder(nn.Module):
             yield name, x
             if name == f"{deepest}_1":
                 return
+            if counts and name.endswith("_1"):
+                x = x[: counts[int(name[0]) + 1]]
 
-    def forward(self, x: Tensor, levels: Iterable[int], wrap: bool = False) -> dict[int, Tensor]:
-        """Features {level: (N, C, H/2**(level-1), W/2**(level-1))} of pictures (N, 3, H, W), RGB in 0..1."""
+    def forward(
+        self, x: Tensor, levels: Iterable[int], wrap: bool = False, counts: Mapping[int, int] | None = None
+    ) -> dict[int, Tensor]:
+        """Features {level: (N, C, H/2**(level-1), W/2**(level-1))} of pictures (N, 3, H, W), RGB in 0..1.
+
+        `wrap` and `counts` as in `trunk`: with `counts` there are those of the first counts[level] pictures.
+        """
         wanted = set(levels)
         features = {}
-        for name, y in self.trunk(x, max(wanted), wrap):
+        for name, y in self.trunk(x, max(wanted), wrap, counts):
             if name.endswith("_1") and (level := int(name[0])) in wanted:
                 features[level] = self.head(y, level)
             del y  # or it would be kept through the next convolution

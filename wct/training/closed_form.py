@@ -44,13 +44,16 @@ class Sampler:
         return torch.cat(rows).double()
 
 
-def ridge(x: Tensor, y: Tensor, relative: float = RIDGE) -> tuple[Tensor, Tensor]:
-    """Weights (m, d) and bias (m,) of the ridge regression of y (n, m) on x (n, d)."""
-    mx, my = x.mean(0), y.mean(0)
+def ridge(x: Tensor, y: Tensor, weights: Tensor | None = None, relative: float = RIDGE) -> tuple[Tensor, Tensor]:
+    """Weights (m, d) and bias (m,) of the ridge regression of y (n, m) on x (n, d), whose rows may be weighted (n,)."""
+    share = torch.ones_like(x[:, 0]) if weights is None else weights
+    share = share / share.sum()
+    mx, my = share @ x, share @ y
     x = x - mx
-    normal = x.T @ x
+    shared = (x * share[:, None]).T
+    normal = shared @ x
     normal.diagonal().add_(relative * normal.diagonal().mean() + 1e-12)
-    weight = torch.linalg.solve(normal, x.T @ (y - my), left=True).T
+    weight = torch.linalg.solve(normal, shared @ (y - my), left=True).T
     return weight, my - weight @ mx
 
 
@@ -142,13 +145,28 @@ def start_decoder(decoder: Decoder, encoder: Encoder, pictures: Tensor, generato
 
 @torch.no_grad()
 def finish_decoder(decoder: Decoder, encoder: Encoder, pictures: Tensor, generator: torch.Generator) -> None:
-    """Solve the chain's last, linear convolution for pictures (N, 3, H, W) from relu1_1, in full precision.
+    """Solve the chain's last, linear convolution for pictures (N, 3, H, W) from all levels, in full precision.
 
-    Measured on the compact model: half a dB more at relu1_1, less than 0.1 dB either way at the other levels.
+    A level weighs as much as its error is small: one step down the sum of the errors' logarithms, as in training.
     """
     *hidden, last = decoder.stages[0].high
-    x = torch.cat([encoder(some, (1,))[1] for some in torch.split(pictures, 8)])
-    for conv in hidden:
-        x = F.relu(convolve(conv, x))
-    sampler = Sampler(x, 200 * last.in_channels * 9, generator)
-    _set(last, *ridge(sampler.patches(x), sampler.values(pictures), relative=1e-7))
+    rows, found, weights = [], [], []
+    sampler = Sampler(pictures, 40 * last.in_channels * 9, generator)
+    target = sampler.values(pictures)
+    for level in LEVELS:
+        x = torch.cat([_chained(decoder, encoder, some, level) for some in torch.split(pictures, 8)])
+        for conv in hidden:
+            x = F.relu(convolve(conv, x))
+        error = (convolve(last, x) - pictures).square().mean()
+        rows.append(sampler.patches(x))
+        found.append(target)
+        weights.append(torch.full((len(target),), 1 / float(error), dtype=target.dtype, device=target.device))
+    _set(last, *ridge(torch.cat(rows), torch.cat(found), torch.cat(weights), relative=1e-7))
+
+
+def _chained(decoder: Decoder, encoder: Encoder, pictures: Tensor, level: int) -> Tensor:
+    """relu1_1 of pictures as the chain makes it from `level`."""
+    x = encoder(pictures, (level,))[level]
+    for k in range(level, 1, -1):
+        x = decoder.step(x, k, (pictures.shape[-2], pictures.shape[-1]))
+    return x
