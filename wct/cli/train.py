@@ -40,7 +40,7 @@ EncoderWeights = Annotated[
 ]
 Start = Annotated[
     Path | None,
-    typer.Option(
+    typer.Option(metavar="FOLDER", help="Start from this model's decoders and encoder (or --encoder), to train on."),
         metavar="FOLDER", help="Start from this model's encoder (or --encoder) and decoders, to train further."
     ),
 ]
