@@ -41,8 +41,6 @@ EncoderWeights = Annotated[
 Start = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Start from this model's decoders and encoder (or --encoder), to train on."),
-        metavar="FOLDER", help="Start from this model's encoder (or --encoder) and decoders, to train further."
-    ),
 ]
 Export = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the model folder when training is done.")]
 ModelFolder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder to write.")]
