@@ -45,7 +45,7 @@ def ceilings(specs: Iterable[EncoderSpec], size: int, clock: Clock, tell: Tell =
                 rows.append(_row("convolution", f"{channels} channels, {side}x{side}", dtype, layout, rate))
     if clock.device.type != "mps":  # which has no float64
         dtypes.append(torch.float64)
-    for side in (2048, 8192) if clock.device.type == "cuda" else (512, 2048):
+    for side in (2048, 8192) if clock.device.type == "cuda" else (512, 1024):
         tell(f"matrix {side}")
         rates = ((dtype, _matrix(side, dtype, clock)) for dtype in dtypes)
         rows += [_row("matrix", f"{side}x{side}", dtype, "contiguous", rate) for dtype, rate in rates]

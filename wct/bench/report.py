@@ -25,7 +25,7 @@ from wct.models import Model
 from wct.models.vgg import VGG19
 from wct.stylizer import Stylizer
 
-__all__ = ["REFERENCE", "Subject", "bench"]
+__all__ = ["REFERENCE", "Subject", "bench", "likeness"]
 
 REFERENCE = "reference"
 """What the original algorithm is called among the models."""
@@ -35,14 +35,11 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Subject:
-    """A model to measure, and the file of its encoder's weights where that was named."""
+    """A model to measure, what it is called, and the file of its encoder's weights where that was named."""
 
+    name: str
     model: Model
     encoder: Path | None = None
-
-    @property
-    def name(self) -> str:
-        return self.model.card.name
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def bench(
             memory += _memory(subjects, Path(folder), size, device, reference, tell)
     report |= {"runs": rows, "memory": memory}
     if reference is not None:
-        report["likeness"] = [_likeness(one.model, size, tell) for size in sizes for one in subjects]
+        report["likeness"] = [likeness(one, size, tell) for size in sizes for one in subjects]
     return report
 
 
@@ -110,9 +107,9 @@ def _conditions(device: torch.device, repeats: int) -> dict[str, Any]:
     }
 
 
-def _files(folder: Path, name: str) -> Files:
-    """The files of one model: its saved style is no other's."""
-    (own := folder / name).mkdir(exist_ok=True)
+def _files(folder: Path, number: int) -> Files:
+    """The files of one model, 0 for the original algorithm: a saved style is no other's."""
+    (own := folder / str(number)).mkdir(exist_ok=True)
     return Files(own)
 
 
@@ -121,11 +118,11 @@ def _runs(
 ) -> list[Run]:
     runs = []
     if reference is not None:
-        files = _files(folder, REFERENCE)
+        files = _files(folder, 0)
         files.write(size)
         runs.append(Run(REFERENCE, "picture", "float32", reference_run(reference, files, device)))
-    for subject in subjects:
-        stylizer, files = Stylizer(subject.model), _files(folder, subject.name)
+    for number, subject in enumerate(subjects, 1):
+        stylizer, files = Stylizer(subject.model), _files(folder, number)
         files.write(size)
         files.save_style(stylizer)
         dtype = str(next(subject.model.encoder.parameters()).dtype).removeprefix("torch.")
@@ -180,26 +177,35 @@ def _memory(
     subjects: Sequence[Subject], folder: Path, size: int, device: torch.device, reference: Reference | None, tell: Tell
 ) -> list[dict[str, Any]]:
     """Peaks of fresh processes."""
-    asked: list[tuple[str, str | None, Path | None]] = [(REFERENCE, None, None)] if reference else []
-    asked += [(one.name, str(one.model.card.folder), one.encoder) for one in subjects]
     rows: list[dict[str, Any]] = []
-    for name, model, encoder in asked:
+    for number, subject in enumerate((None, *subjects)):
+        if subject is None and reference is None:
+            continue
+        name = subject.name if subject else REFERENCE
         tell(f"{name} {size} memory")
-        weights = None if encoder is None else str(encoder)
-        task = Task(model, weights, str(device), torch.get_num_threads(), str(_files(folder, name).folder))
+        task = Task(
+            model=str(subject.model.card.folder) if subject else None,
+            encoder=str(subject.encoder) if subject and subject.encoder else None,
+            device=str(device),
+            threads=torch.get_num_threads(),
+            folder=str(_files(folder, number).folder),
+        )
         rows.append({"model": name, "size": size, **peak(task)})
     for row in rows:
         row["share_of_reference"] = round(row["above_mb"] / rows[0]["above_mb"], 3) if reference else None
     return rows
 
 
-def _likeness(model: Model, size: int, tell: Tell) -> dict[str, Any]:
-    """How near the engine comes to the plain algorithm with the same weights, which it only does faster."""
-    tell(f"{model.card.name} {size} likeness")
+def likeness(subject: Subject, size: int, tell: Tell = lambda _: None) -> dict[str, Any]:
+    """How near the engine comes to the plain algorithm with the same weights, which it only does faster: PSNR in dB.
+
+    Where there are fewer pixels than channels they differ: see `wct.transforms.wct` on what does not vary.
+    """
+    tell(f"{subject.name} {size} likeness")
     with tempfile.TemporaryDirectory(prefix="wct-bench-") as folder:
         files = Files(Path(folder))
         files.write(size)
         content, painting = read(files.content), read(files.painting)
-    found = Stylizer(model)(content, painting, mode="cascade", transform="wct").rgb
-    wanted = Reference.of(model)(content.rgb[None], painting.rgb[None])[0]
-    return {"model": model.card.name, "size": size, "psnr_db": round(psnr(found, wanted), 2)}
+    found = Stylizer(subject.model)(content, painting, mode="cascade", transform="wct").rgb
+    wanted = Reference.of(subject.model)(content.rgb[None], painting.rgb[None])[0]
+    return {"model": subject.name, "size": size, "psnr_db": round(psnr(found, wanted), 2)}

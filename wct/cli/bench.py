@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,8 +62,9 @@ def bench(
     place = choose_device(device)
     subjects, left_out = subjects_of(models, vgg, place)
     plain = plain_reference(vgg, place) if reference else None
+    steps = count()
     with bar("bench") as tell:
-        report = bench(subjects, sides, repeats, place, plain, lambda what: tell(0, 0, what))
+        report = bench(subjects, sides, repeats, place, plain, lambda what: tell(next(steps), None, what))
     report["left_out"] = left_out
     if as_json:
         show_json(report)
@@ -88,12 +90,12 @@ def subjects_of(text: str | None, vgg: Path | None, device: torch.device) -> tup
     from wct.models import Model, find, names
 
     found, left_out = [], {}
-    for name in names() if text is None else text.split(","):
+    for name in names() if text is None else [part.strip() for part in text.split(",")]:
         try:
             encoder = vgg if find(name).name == "vgg19" else None
             model = Model.load(name, device=device, encoder=encoder)
             _ = model.decoder  # a model without cannot stylise: ModelError
-            found.append(Subject(model, encoder))
+            found.append(Subject(name, model, encoder))
         except ModelError as error:
             if text is not None:
                 raise
