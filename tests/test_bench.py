@@ -99,7 +99,8 @@ def test_tables_and_what_is_left_out(call: Call) -> None:
         (["--repeats", "0"], "repeats"),
         (["--threads", "0"], "threads"),
         (["--models", "compcat"], "did you mean 'compact'"),
-        (["--models", "vgg19", "--vgg", "gone.safetensors"], "gone.safetensors"),
+        (["--models", "vgg19"], "no encoder weights"),
+        (["--vgg", "gone.safetensors"], "gone.safetensors"),
         (["--models", "bare"], "no decoders"),
     ],
 )

@@ -134,7 +134,8 @@ def _timed(
     runs: Sequence[Run], size: int, repeats: int, clock: Clock, limits: Mapping[str, float], tell: Tell
 ) -> list[dict[str, Any]]:
     """Every run of one size, in turns, so that what slows the machine down slows all alike."""
-    flops, found = [], [[] for _ in runs]  # type: ignore[var-annotated]
+    flops: list[int] = []
+    found: list[list[Mapping[str, float]]] = [[] for _ in runs]
     for run in runs:
         tell(f"{run.model} {size} warm-up")
         run.do()

@@ -32,7 +32,9 @@ Repeats = Annotated[int, typer.Option(min=1, help="Rounds that are measured, aft
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the processor.", show_default="torch's choice")]
 Vgg = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="VGG-19's weights, if not in place, for the model vgg19 and the reference."),
+    typer.Option(
+        exists=True, dir_okay=False, help="VGG-19's weights, if not in place, for the model vgg19 and the reference."
+    ),
 ]
 WithReference = Annotated[
     bool, typer.Option("--reference", help="Compare with a plain version of the original algorithm on VGG-19.")
