@@ -16,7 +16,9 @@ lint: $(READY)
 	$(VENV)/bin/python -m ruff format --check .
 	$(VENV)/bin/python -m mypy
 
+# Of the other models, VGG-19's weights come from a file: make bench VGG=vgg19.safetensors
 bench: $(READY)
+	$(VENV)/bin/wct bench --reference $(if $(VGG),--vgg $(VGG))
 	$(VENV)/bin/python tests/benchmarks/run.py
 
 # The recipe of the shipped model: make train DATA="photos/ more.tar" VGG=vgg19.safetensors. A stopped run goes on.

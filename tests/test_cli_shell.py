@@ -19,7 +19,7 @@ from wct.cli import main, stylize
 from wct.look import Look
 
 HEAVY = {"torch", "torchvision", "scipy", "numpy", "PIL", "safetensors"}
-VERBS = ("stylize", "style", "grid", "texture", "models", "doctor", "demo", "evaluate", "train")
+VERBS = ("stylize", "style", "grid", "texture", "models", "doctor", "demo", "evaluate", "train", "bench")
 
 
 def test_help_and_version_load_nothing_heavy(tmp_path: Path) -> None:

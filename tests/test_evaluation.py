@@ -1,4 +1,4 @@
-"""Measures against values known on paper, and the reference algorithm that the benchmarks run."""
+"""Measures against values known on paper."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks.reference import VGG_WIDTHS, Reference, build_encoder, layers, whiten_and_color
 from tiny import TINY
 from torch import Tensor, nn
 
@@ -274,40 +273,3 @@ def test_vgg19_tells_a_style_from_others() -> None:
     assert 3 * style_distance(vgg, shifted, stripes) < style_distance(vgg, other, stripes)
     brighter = Picture(stripes.rgb * 0.8 + 0.1)
     assert 3 * content_distance(vgg, brighter, stripes) < content_distance(vgg, other, stripes)
-
-
-# The reference algorithm
-
-
-def test_the_reference_has_the_layers_of_vgg19() -> None:
-    names = [layer[0] for layer in layers(5, VGG_WIDTHS) if layer is not None]
-    spec = parse_spec("vgg19", {"widths": [[64] * 2, [128] * 2, [256] * 4, [512] * 4, [512]], "ranks": []}, {}, "vgg19")
-    encoder = Encoder(spec.encoder)
-    assert [f"{name}.{part}" for name in names for part in ("weight", "bias")] == list(encoder.state_dict())
-    picture = noise(64, 64).rgb[None]
-    for level in (1, 3):
-        found = build_encoder(level, VGG_WIDTHS, encoder.state_dict())(picture)
-        torch.testing.assert_close(found, encoder(picture, [level])[level], rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("level", [1, 2, 3, 4])
-def test_the_reference_gives_features_the_covariance_of_the_style(level: int) -> None:
-    torch.manual_seed(3)
-    encoder = build_encoder(level, (6, 8, 8, 8, 8), None)
-    with torch.inference_mode():
-        content, style = (encoder(noise(64, 64, seed).rgb[None]) for seed in (0, 1))
-    found = whiten_and_color(content, style)[0].flatten(1).double()
-    wanted = style[0].flatten(1).double()
-    scale = float(wanted.cov().diagonal().max())
-    torch.testing.assert_close(found.mean(1), wanted.mean(1), rtol=1e-5, atol=1e-5 * math.sqrt(scale))
-    torch.testing.assert_close(found.cov(), wanted.cov(), rtol=1e-4, atol=1e-4 * scale)
-
-
-def test_the_reference_stylises_at_the_size_of_the_content() -> None:
-    torch.manual_seed(3)
-    reference = Reference(widths=(4, 4, 6, 6, 8))
-    content, style = noise(64, 48).rgb[None], noise(32, 64, 1).rgb[None]
-    output = reference(content, style)
-    assert output.shape == content.shape and bool(torch.isfinite(output).all())
-    assert float(output.std()) > 0.01
-    assert not torch.equal(output, reference(content, content))

@@ -49,8 +49,10 @@ def at(*places: str) -> Iterator[None]:
 
 def finite(tensor: Tensor, what: str) -> Tensor:
     """Return the tensor, of any shape, or raise `NumericsError` if a number in it is infinite or not a number."""
-    # The extremes are not finite where any number is not, and finding them makes no copy of the tensor.
-    if tensor.numel() == 0 or bool(torch.isfinite(torch.stack(torch.aminmax(tensor))).all()):
+    # The extremes are not finite where any number is not. In the order of memory, finding them makes no copy.
+    last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    ordered = tensor.permute(0, 2, 3, 1) if last else tensor
+    if tensor.numel() == 0 or bool(torch.isfinite(torch.stack(torch.aminmax(ordered))).all()):
         return tensor
     bad = tensor.numel() - int(torch.isfinite(tensor).sum())
     raise NumericsError(

@@ -10,10 +10,10 @@ from statistics import median
 from typing import Any
 
 import psutil
-from speed import picture
 
 from wct import Picture, Stylizer
 from wct.batch import batch
+from wct.bench.work import noise_picture
 from wct.images import read
 from wct.jobs import jobs_of
 
@@ -28,7 +28,7 @@ def photos(folder: Path, size: int, count: int) -> list[Path]:
     """Write JPEGs of `size` x `size` pixels into a folder: ten different pictures, each under many names."""
     data = []
     for seed in range(10):
-        Picture(picture(size, seed)).save(folder / "one.jpg", overwrite=True)
+        Picture(noise_picture(size, seed)).save(folder / "one.jpg", overwrite=True)
         data.append((folder / "one.jpg").read_bytes())
     (folder / "one.jpg").unlink()
     paths = [folder / f"{i:06}.jpg" for i in range(count)]
@@ -49,7 +49,7 @@ def measure(model: str | Path, size: int, count: int) -> dict[str, Any]:
     memory at the end less that after WARM pictures.
     """
     stylizer = Stylizer(model, device="cpu")
-    style = stylizer.style(picture(size, 99))
+    style = stylizer.style(noise_picture(size, 99))
 
     def alone(pictures: list[Picture]) -> float:
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The benchmarks of wct: speed against the original algorithm, memory, start-up time, batches. `make bench` calls it.
+"""What `wct bench` does not measure: what other looks cost, start-up time, batches. `make bench` calls both.
 
     python tests/benchmarks/run.py [--size 512] [--repeats 3] [--pictures 200] [--model compact] [--json]
 
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import batch
-import processes
-import speed
+import looks
+import startup
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -26,13 +26,6 @@ from rich.table import Table
 import wct
 
 STARTS = 5
-
-
-def multiple_of_16(text: str) -> int:
-    """A side of at least 64 that the four poolings of the original algorithm divide without rest."""
-    if not text.isdecimal() or int(text) < 64 or int(text) % 16:
-        raise argparse.ArgumentTypeError(f"found {text}; needs a multiple of 16 from 64 up")
-    return int(text)
 
 
 def positive(text: str) -> int:
@@ -44,8 +37,8 @@ def positive(text: str) -> int:
 
 def parse() -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(description="Speed, memory and start-up time of wct on this machine's CPU.")
-    parser.add_argument("--size", type=multiple_of_16, default=512, help="side of the pictures in pixels [512]")
+    parser = argparse.ArgumentParser(description="Looks, start-up time and batches of wct on this machine's CPU.")
+    parser.add_argument("--size", type=positive, default=512, help="side of the pictures in pixels [512]")
     parser.add_argument("--repeats", type=positive, default=3, help="measured rounds after the warm-up [3]")
     parser.add_argument("--pictures", type=positive, default=200, help="pictures of the batch [200]")
     parser.add_argument("--model", default="compact", help="a shipped model or a model folder [compact]")
@@ -72,10 +65,8 @@ def show(report: dict[str, Any]) -> None:
     """Print the report as tables."""
     console = Console()
     console.print(", ".join(f"{name} {value}" for name, value in report["conditions"].items()), highlight=False)
-    weights = report["speed"]["reference_weights"]
     titles = {
-        "speed": f"Speed: seconds per picture, in turns in one process; {weights} weights in the original's encoders",
-        "memory": "Peak resident memory of fresh processes, MB of 10^6 bytes",
+        "looks": "Looks: seconds per picture, styles measured before, in turns in one process",
         "startup": "Start-up: seconds from call to exit",
         "batch": "Batch: seconds per picture, of the model alone and of wct batch, and growth of memory in MB",
     }
@@ -96,9 +87,8 @@ def main() -> None:
     try:
         report = {
             "conditions": conditions(options.model, options.size),
-            "startup": processes.startup(STARTS),
-            "speed": speed.measure(model, options.size, options.repeats),
-            "memory": processes.memory(model, options.size, options.repeats),
+            "startup": startup.measure(STARTS),
+            "looks": looks.measure(model, options.size, options.repeats),
             "batch": batch.measure(model, options.size, options.pictures),
         }
     except wct.WctError as error:

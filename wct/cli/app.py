@@ -9,6 +9,7 @@ import typer
 
 from wct import __version__
 from wct.cli.batch import batch
+from wct.cli.bench import bench
 from wct.cli.demo import demo
 from wct.cli.doctor import doctor
 from wct.cli.evaluate import evaluate
@@ -45,7 +46,7 @@ def wct(
     """
 
 
-for verb in (stylize, batch, video, grid, texture, models, doctor, demo):
+for verb in (stylize, batch, video, grid, texture, models, doctor, demo, bench):
     app.command()(verb)
 app.command(cls=StyleCommand)(style)
 app.add_typer(evaluate)

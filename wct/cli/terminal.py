@@ -14,9 +14,9 @@ WIDTH_IN_FILES = 160
 
 
 class Tell(Protocol):
-    """Told after every step of a long job how many of how many are done, and what the last one was."""
+    """Told after every step of a long job how many of how many (None: nobody knows) are done, and what is going on."""
 
-    def __call__(self, done: float, total: int, what: str = "") -> None: ...
+    def __call__(self, done: float, total: int | None, what: str = "") -> None: ...
 
 
 def note(text: str) -> None:
@@ -63,7 +63,7 @@ def bar(job: str) -> Iterator[Tell]:
     with shown:
         task = shown.add_task(job, total=None)
 
-        def tell(done: float, total: int, what: str = "") -> None:
+        def tell(done: float, total: int | None, what: str = "") -> None:
             shown.update(task, description=f"{job} {what}".rstrip(), completed=done, total=total)
 
         yield tell
