@@ -13,7 +13,8 @@ from tiny import TINY, write_tiny
 
 from wct.errors import ModelError
 from wct.models import Model, find, names
-from wct.models.encoder import Encoder, halved
+from wct.models.decoder import doubled
+from wct.models.encoder import Encoder, convolve, halved
 from wct.models.export import write_card
 from wct.models.spec import LEVELS, EncoderSpec, parse_spec, read_toml
 from wct.models.vgg import MEANS_BGR, VGG19, from_torchvision_names
@@ -39,6 +40,16 @@ def test_every_size_comes_back_exactly(tiny_model: Model, h: int, w: int) -> Non
     for level, x in features.items():
         assert x.shape[-2:] == halved((h, w), level)
         assert tiny_model.decoder(x, level, (h, w)).shape == picture.shape
+
+
+@given(h=st.integers(1, 9), w=st.integers(1, 9), odd=st.tuples(st.booleans(), st.booleans()), wrap=st.booleans())
+def test_doubling_within_a_convolution_equals_doubling_before(
+    h: int, w: int, odd: tuple[bool, bool], wrap: bool
+) -> None:
+    size = (2 * h, 2 * w) if wrap else (2 * h - odd[0], 2 * w - odd[1])
+    conv, x = torch.nn.Conv2d(3, 5, 3).requires_grad_(False), torch.randn(2, 3, h, w)
+    repeated = x.repeat_interleave(2, 2).repeat_interleave(2, 3)[..., : size[0], : size[1]]
+    torch.testing.assert_close(doubled(conv, x, size, wrap), convolve(conv, repeated, wrap), rtol=1e-4, atol=1e-5)
 
 
 def test_one_pass_gives_what_single_levels_give(tiny_model: Model) -> None:

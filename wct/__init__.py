@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from wct.lazy import lazy
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from wct.regions import Region
     from wct.style import Style
     from wct.stylizer import Stylizer
+
+# Large tensors come in huge pages where the system has them: a fifth of a stylisation's time went into handing out
+# small ones. torch reads this once, so it works only where wct is imported before torch.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 __version__ = "0.1.0"
 __all__ = [

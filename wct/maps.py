@@ -13,6 +13,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from wct.errors import UsageError
 from wct.linalg import exact_device
@@ -95,9 +96,10 @@ class AffineMap:
         dtype = torch.promote_types(features.dtype, torch.float32)
         matrix, source, target = (part.to(features.device, dtype) for part in (self.matrix, self.source, self.target))
         with torch.autocast(features.device.type, enabled=False):
-            centred = features.flatten(axis + 1).to(dtype) - source[:, None]
-            mapped = (matrix @ centred).add_(target[:, None])
-        return mapped.to(features.dtype).reshape(features.shape)
+            # Channels last, as the features of convolutions lie in memory: no copy but that of the difference.
+            centred = features.movedim(axis, -1).to(dtype) - source
+            mapped = F.linear(centred, matrix, target)
+        return mapped.to(features.dtype).movedim(-1, axis)
 
     def __matmul__(self, first: AffineMap) -> AffineMap:
         """Composition: `(second @ first)(x) == second(first(x))`."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wct.models.encoder import convolve, halved, padded
 from wct.models.spec import LEVELS, ModelSpec
 
-__all__ = ["Decoder", "Stage"]
+__all__ = ["Decoder", "Stage", "doubled"]
 
 
 class Stage(nn.Module):
@@ -38,12 +39,12 @@ class Stage(nn.Module):
         for conv in self.low:
             x = padded(x, wrap)
             x = F.relu(conv(x), inplace=True)
-        if self.level > 1:
-            x = F.interpolate(x, scale_factor=2, mode="nearest")[..., : size[0], : size[1]]
-        for conv in self.high[:-1]:
-            x = padded(x, wrap)
-            x = F.relu(conv(x), inplace=True)
-        return convolve(self.high[-1], x, wrap)
+        first, *others = self.high
+        x = convolve(first, x, wrap) if self.level == 1 else doubled(first, x, size, wrap)
+        for conv in others:
+            x = padded(F.relu(x, inplace=True), wrap)
+            x = conv(x)
+        return x
 
 
 class Decoder(nn.Module):
@@ -74,3 +75,46 @@ class Decoder(nn.Module):
         for k in range(level, 0, -1):
             x = self.step(x, k, picture)
         return x
+
+
+def doubled(conv: nn.Conv2d, x: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:
+    """3x3 convolution of (N, C, h, w) that is first doubled by repetition and cut to `size`.
+
+    Two of three neighbours are repetitions of one pixel, so that each quarter of the result is a 2x2 convolution of x:
+    less than half the work, and nothing large to be repeated.
+    """
+    (height, width), (h, w) = size, x.shape[-2:]
+    if min(size) == 1:  # where the padding repeats instead of mirroring
+        return convolve(conv, _repeated(x)[..., :height, :width], wrap)
+    y = _quarters(conv, F.pad(x, (1, 1, 1, 1), mode="circular" if wrap else "replicate"))[..., :height, :width]
+    # An odd last row mirrors what lies two rows above it, which are not repetitions of each other.
+    if height < 2 * h:
+        y[..., -1:, :] = convolve(conv, _repeated(x[..., -2:, :])[..., :3, :width], wrap)[..., -1:, :]
+    if width < 2 * w:
+        y[..., -1:] = convolve(conv, _repeated(x[..., -2:])[..., :height, :3], wrap)[..., -1:]
+    return y
+
+
+def _repeated(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def _quarters(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """What `conv` makes of x (N, C, h + 2, w + 2) doubled, without the doubled margin: (N, C', 2h, 2w)."""
+    h, w = x.shape[-2] - 2, x.shape[-1] - 2
+    y = None
+    for i, row in enumerate(_halves(conv.weight, 2)):
+        for j, weight in enumerate(_halves(row, 3)):
+            part = F.conv2d(x[..., i : i + h + 1, j : j + w + 1], weight, conv.bias)
+            if y is None:
+                y = part.new_empty(len(x), 2 * h, 2 * w, conv.out_channels).movedim(-1, 1)
+            y[..., i::2, j::2] = part
+    assert y is not None
+    return y
+
+
+def _halves(weight: Tensor, axis: int) -> Iterator[Tensor]:
+    """The three taps along an axis as two on what is repeated: for the first of each pair of pixels and the second."""
+    a, b, c = weight.unbind(axis)
+    yield torch.stack([a, b + c], axis)
+    yield torch.stack([a + b, c], axis)

@@ -166,7 +166,7 @@ def finish_decoder(decoder: Decoder, encoder: Encoder, pictures: Tensor, generat
 
 def _chained(decoder: Decoder, encoder: Encoder, pictures: Tensor, level: int) -> Tensor:
     """relu1_1 of pictures as the chain makes it from `level`."""
-    x = encoder(pictures, (level,))[level]
+    x: Tensor = encoder(pictures, (level,))[level]
     for k in range(level, 1, -1):
         x = decoder.step(x, k, (pictures.shape[-2], pictures.shape[-1]))
     return x
