@@ -20,6 +20,9 @@ from wct.linalg import exact_device
 
 __all__ = ["AffineMap", "FeatureMap", "Mixture", "mix", "normalised"]
 
+_BLOCK = 16384
+"""Pixels per product."""
+
 
 class FeatureMap(Protocol):
     """What changes the features of one level."""
@@ -96,10 +99,14 @@ class AffineMap:
         dtype = torch.promote_types(features.dtype, torch.float32)
         matrix, source, target = (part.to(features.device, dtype) for part in (self.matrix, self.source, self.target))
         with torch.autocast(features.device.type, enabled=False):
-            # Channels last, as the features of convolutions lie in memory: no copy but that of the difference.
-            centred = features.movedim(axis, -1).to(dtype) - source
-            mapped = F.linear(centred, matrix, target)
-        return mapped.to(features.dtype).movedim(-1, axis)
+            # Channels last, as the features of convolutions lie in memory, and so few pixels at once that the
+            # differences need no memory to speak of.
+            pixels = features.movedim(axis, -1)
+            flat = pixels.reshape(-1, self.channels)
+            mapped = torch.empty_like(flat)
+            for some, made in zip(flat.split(_BLOCK), mapped.split(_BLOCK), strict=True):
+                made.copy_(F.linear(some.to(dtype) - source, matrix, target))
+        return mapped.view(pixels.shape).movedim(-1, axis)
 
     def __matmul__(self, first: AffineMap) -> AffineMap:
         """Composition: `(second @ first)(x) == second(first(x))`."""
