@@ -104,7 +104,7 @@ class AffineMap:
             pixels = features.movedim(axis, -1)
             flat = pixels.reshape(-1, self.channels)
             mapped = torch.empty_like(flat)
-            for some, made in zip(flat.split(_BLOCK), mapped.split(_BLOCK), strict=True):
+            for some, made in zip(torch.split(flat, _BLOCK), torch.split(mapped, _BLOCK), strict=True):
                 made.copy_(F.linear(some.to(dtype) - source, matrix, target))
         return mapped.view(pixels.shape).movedim(-1, axis)
 
