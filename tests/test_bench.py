@@ -43,8 +43,9 @@ def tiny_flops(size: int) -> int:
         below = (size // 2 ** max(0, k - 2)) ** 2
         for out in stage["low"]:
             total, width = total + 18 * width * out * (size // 2 ** (k - 1)) ** 2, out
-        for out in (*stage["high"], ranks[k - 2] if k > 1 else 3):
-            total, width = total + 18 * width * out * below, out
+        for i, out in enumerate((*stage["high"], ranks[k - 2] if k > 1 else 3)):
+            taps = 4 if i == 0 and k > 1 else 9  # of what is doubled
+            total, width = total + 2 * taps * width * out * below, out
     return total
 
 
