@@ -53,11 +53,13 @@ def encoder(
     """Distil VGG-19 into the recipe's narrower encoder."""
     from wct.cli.engine import load_vgg
     from wct.training.encoder import train_encoder
+    from wct.training.processes import joined
 
-    plan, pictures, place = _prepare(recipe, data, run, "encoder", resume, device)
-    eye = load_vgg(vgg, device)
-    with _running(pictures, place):
-        train_encoder(plan, eye.encoder, pictures, place)
+    with joined():
+        plan, pictures, place = _prepare(recipe, data, run, "encoder", resume, device)
+        eye = load_vgg(vgg, str(place.device))
+        with _running(pictures, place):
+            train_encoder(plan, eye.encoder, pictures, place)
 
 
 @train.command()
@@ -77,23 +79,25 @@ def decoders(
     from wct.cli.engine import load_vgg
     from wct.training.decoders import train_decoders
     from wct.training.encoder import load_teacher
+    from wct.training.processes import is_main, joined
 
     if export is not None:
         _check_export(export, overwrite)
-    plan, pictures, place = _prepare(recipe, data, run, "decoder", resume, device)
-    if not plan.spec.stages:
-        raise TrainingError(f"{recipe}: has no [stages], so there are no decoders to train; add them to the recipe")
-    if start is not None:
-        body, chain = _started(plan, place, start, encoder)
-    else:
-        body, chain = _encoder(plan, place, encoder), None
-    # Only where the encoder goes on learning does it need its teacher.
-    eye = load_vgg(vgg, device) if any(phase.distil for phase in plan.decoder) else None
-    with _running(pictures, place):
-        teacher = load_teacher(plan, eye.encoder, place, pictures) if eye else None
-        train_decoders(plan, body, teacher, pictures, place, chain)
-    if export is not None:
-        _write(plan, place, export)
+    with joined():
+        plan, pictures, place = _prepare(recipe, data, run, "decoder", resume, device)
+        if not plan.spec.stages:
+            raise TrainingError(f"{recipe}: has no [stages], so there are no decoders to train; add them to the recipe")
+        if start is not None:
+            body, chain = _started(plan, place, start, encoder)
+        else:
+            body, chain = _encoder(plan, place, encoder), None
+        # Only where the encoder goes on learning does it need its teacher.
+        eye = load_vgg(vgg, str(place.device)) if any(phase.distil for phase in plan.decoder) else None
+        with _running(pictures, place):
+            teacher = load_teacher(plan, eye.encoder, place, pictures) if eye else None
+            train_decoders(plan, body, teacher, pictures, place, chain)
+        if export is not None and is_main():
+            _write(plan, place, export)
 
 
 @train.command()
@@ -110,10 +114,10 @@ def _read(recipe: Path) -> Recipe:
 
 
 def _run(folder: Path, device: str) -> Run:
-    from wct.devices import choose_device
     from wct.training.loop import Run
+    from wct.training.processes import own_device
 
-    return Run(folder, choose_device(device))
+    return Run(folder, own_device(device))
 
 
 def _prepare(
@@ -134,16 +138,19 @@ def _prepare(
 @contextmanager
 def _running(pictures: PictureSet, run: Run) -> Iterator[None]:
     """Make the run's folder, say what training is on, and at the end what was skipped or how to go on."""
+    from wct.training.processes import is_main
+
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{run.folder}: cannot be made ({one_line(error)}); name another --run") from error
-    note(f"{len(pictures)} pictures, on {run.device}, checkpoints in {run.folder}")
+    if is_main():
+        note(f"{len(pictures)} pictures, on {run.device}, checkpoints in {run.folder}")
     try:
         yield
     except KeyboardInterrupt as stop:
         raise type(stop)(f"--resume goes on from the last checkpoint in {run.folder}") from stop
-    if pictures.unreadable:
+    if pictures.unreadable and is_main():
         note(f"warning: {len(pictures.unreadable)} pictures were unreadable and skipped")
 
 

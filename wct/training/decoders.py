@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from wct.training.closed_form import finish_decoder, start_decoder
 from wct.training.encoder import distillation
 from wct.training.loop import Run, autocast, train
 from wct.training.pictures import PictureSet
+from wct.training.processes import gathered, mean, share, variance
 from wct.training.recipe import Phase, Recipe
 from wct.training.scale import rescale, sizes
 from wct.training.teacher import Teacher
@@ -46,7 +46,7 @@ def blockwise(decoder: Decoder, features: Mapping[int, Tensor], pictures: Tensor
 def missed(made: Tensor, target: Tensor) -> Tensor:
     """Share of the variance of `target` (over the batch, per channel summed) that `made` misses."""
     made, target = made.float(), target.float()
-    return (made - target).square().mean() / target.var((0, 2, 3)).mean().clamp_min(1e-6)
+    return mean((made - target).square()) / variance(target).mean().clamp_min(1e-6)
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,20 @@ class Group:
     touched: int
     stop: int
 
+    def of(self, mine: range) -> Group:
+        """Those of its pictures that are among `mine`, counted as these are."""
+        start, fresh, stop = (len(range(mine.start, end, mine.step)) for end in (self.start, self.fresh, self.stop))
+        return Group(self.level, start, fresh - start, stop)
+
+    @property
+    def fresh(self) -> int:
+        """The first picture that enters with its own features."""
+        return self.start + self.touched
+
     @property
     def natural(self) -> range:
-        """The pictures that enter with their own features; at least one."""
-        return range(self.start + self.touched, self.stop)
+        """The pictures that enter with their own features; of a whole batch at least one."""
+        return range(self.fresh, self.stop)
 
 
 def groups(phase: Phase) -> list[Group]:
@@ -74,20 +84,26 @@ def groups(phase: Phase) -> list[Group]:
     return found
 
 
-def needed(phase: Phase) -> dict[int, int]:
-    """How many pictures of a batch, the first ones, have a use for the features of a level: those that enter there or
+def needed(phase: Phase, mine: range) -> dict[int, int]:
+    """How many pictures among `mine`, the first ones, have a use for the features of a level: those that enter there or
     deeper. For the others the encoder is spared the work: a third of a step's time with VGG-19."""
-    return {level: sum(phase.entries[level - 1 :]) for level in LEVELS}
+    ends = {level: sum(phase.entries[level - 1 :]) for level in LEVELS}
+    return {level: len(range(mine.start, end, mine.step)) for level, end in ends.items()}
 
 
-def stylised(features: Tensor, count: int, generator: torch.Generator) -> list[Tensor]:
-    """The first `count` pictures' features coloured with the statistics of the next ones, at random strength."""
-    result = []
-    for content, style in islice(pairwise(features), count):
-        towards = transform("wct")(Gaussian.of(content.float()), Gaussian.of(style.float()))
-        alpha = float(torch.rand((), generator=generator)) ** 0.5
-        result.append(towards.toward_identity(alpha)(content))
-    return result
+def stylised(features: Tensor, group: Group, mine: range, generator: torch.Generator) -> list[Tensor]:
+    """The touched pictures of a group coloured with the statistics of the next ones, at random strength.
+
+    `features` are those of the pictures of the group that are among `mine`, as what is returned.
+    """
+    alphas = [float(torch.rand((), generator=generator)) ** 0.5 for _ in range(group.touched)]
+    own = [(i, x) for i, x in zip((i for i in mine if group.start <= i < group.stop), features, strict=True)]
+    found = [(i, Gaussian.of(x.float()).to("cpu")) for i, x in own if i <= group.fresh] if group.touched else []
+    looks = dict(gathered(found))
+    towards = transform("wct")
+    return [
+        towards(looks[i], looks[i + 1]).toward_identity(alphas[i - group.start])(x) for i, x in own if i < group.fresh
+    ]
 
 
 class EndToEnd:
@@ -105,19 +121,20 @@ class EndToEnd:
         self.seed = seed
 
     def __call__(self, phase: Phase, features: Mapping[int, Tensor], pictures: Tensor, step: int) -> dict[str, Tensor]:
-        """The weighted parts of the loss for a batch (N, 3, S, S) and its features of all levels."""
+        """The weighted parts of the loss for this process's share of a batch (N, 3, S, S) and its features."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        shared = {group.level: group for group in groups(phase)}
+        shared, mine = {group.level: group for group in groups(phase)}, share(phase.batch)
         parts: dict[str, Tensor] = {}
         entered: dict[Group, Tensor] = {}
         x = pictures[:0]
         for level in range(max(shared), 0, -1):
-            if group := shared.get(level):
-                new = entered[group] = self._enter(phase, group, features[level], generator)
-                x = torch.cat([x, new.to(x)]) if len(x) else new
+            if whole := shared.get(level):
+                group = whole.of(mine)
+                new = entered[group] = self._enter(phase, whole, features[level], mine, generator)
+                x = torch.cat([x, new.to(x)]) if level < max(shared) else new
             x = self.decoder.step(x, level, (pictures.shape[-2], pictures.shape[-1]))
             if level > 1 and phase.stages:
-                natural = torch.tensor([i for group in entered for i in group.natural], device=x.device)
+                natural = [i for group in entered for i in group.natural]
                 below = features[level - 1].detach()
                 parts[f"stage{level}"] = phase.stages * missed(x[natural], below[natural])
         if phase.pixels:
@@ -125,12 +142,14 @@ class EndToEnd:
         return parts | self._cycle(phase, x, entered)
 
     @staticmethod
-    def _enter(phase: Phase, group: Group, features: Tensor, generator: torch.Generator) -> Tensor:
+    def _enter(phase: Phase, whole: Group, features: Tensor, mine: range, generator: torch.Generator) -> Tensor:
         """The group's features, the first ones stylised; gradients to the encoder only as `phase.through` says."""
+        group = whole.of(mine)
         own = features[group.start : group.stop]
         if group.level not in phase.through:
             own = own.detach()
-        return torch.stack([*stylised(own.detach(), group.touched, generator), *own[group.touched :]])
+        touched = stylised(own.detach(), whole, mine, generator)
+        return torch.cat([torch.stack(touched), own[group.touched :]]) if touched else own
 
     def _cycle(self, phase: Phase, made: Tensor, entered: Mapping[Group, Tensor]) -> dict[str, Tensor]:
         """Decoded pictures encoded again (by an encoder that does not learn from it) against what entered the chain."""
@@ -149,7 +168,7 @@ def _log_error(made: Tensor, pictures: Tensor, which: range) -> Tensor:
     """Mean logarithm of the squared errors of some pictures."""
     some = slice(which.start, which.stop)
     error = (made[some].float() - pictures[some]).square().mean((1, 2, 3))
-    return (error + PIXEL_FLOOR).log().mean()
+    return mean((error + PIXEL_FLOOR).log())
 
 
 def fresh_decoder(recipe: Recipe, encoder: Encoder, pictures: Tensor) -> Decoder:
@@ -204,7 +223,7 @@ def train_decoders(
         parts: dict[str, Tensor] = {}
         with autocast(run.device, recipe.precision):
             with torch.set_grad_enabled(bool(phase.distil)):
-                counts = needed(phase) if phase.entries and not phase.distil else None
+                counts = needed(phase, share(phase.batch)) if phase.entries and not phase.distil else None
                 features = encoder(pictures, LEVELS, counts=counts)
             if phase.distil and teacher is not None:
                 with torch.no_grad():

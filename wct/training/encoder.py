@@ -12,6 +12,7 @@ from wct.models.encoder import Encoder
 from wct.training.closed_form import start_encoder
 from wct.training.loop import Run, autocast, train
 from wct.training.pictures import PictureSet
+from wct.training.processes import mean
 from wct.training.recipe import Phase, Recipe
 from wct.training.teacher import Teacher
 
@@ -34,7 +35,7 @@ def load_teacher(recipe: Recipe, vgg: Encoder, run: Run, data: PictureSet) -> Te
 
 def distillation(features: Mapping[int, Tensor], targets: Mapping[int, Tensor]) -> dict[int, Tensor]:
     """Per level the share of the teacher's projected variance that the student misses."""
-    return {k: (features[k].float() - t.float()).square().mean() for k, t in targets.items()}
+    return {k: mean((features[k].float() - t.float()).square()) for k, t in targets.items()}
 
 
 def fresh_encoder(recipe: Recipe, teacher: Teacher, data: PictureSet, device: torch.device) -> Encoder:

@@ -18,12 +18,16 @@ from torch import Tensor, nn
 
 from wct.errors import TrainingError
 from wct.training.pictures import PictureSet
+from wct.training.processes import add_gradients, is_main, share, spread, total
 from wct.training.recipe import Phase
 
 __all__ = ["Loss", "Run", "autocast", "train"]
 
 Loss = Callable[[Phase, Tensor, int], Mapping[str, Tensor]]
-"""(phase, pictures (N, 3, S, S), step) to the weighted parts of the loss."""
+"""(phase, pictures (N, 3, S, S), step) to the weighted parts of the loss.
+
+Of several processes each gets its `share` of a batch; their parts add up to those of the whole batch.
+"""
 
 SAVE_EVERY = 180.0
 """Seconds between two checkpoints."""
@@ -63,12 +67,17 @@ class Run:
         return state
 
     def save(self, name: str, state: dict[str, Any]) -> None:
-        """Replace the checkpoint `name` whole or not at all."""
+        """Replace the checkpoint `name` whole or not at all; of several processes the main one does."""
+        if not is_main():
+            return
         temporary = self.folder / f".{name}.pt.part"
         torch.save(state, temporary)
         os.replace(temporary, self.folder / f"{name}.pt")
 
     def log(self, row: dict[str, Any]) -> None:
+        """Add a row to the log; of several processes the main one does."""
+        if not is_main():
+            return
         with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
@@ -76,7 +85,7 @@ class Run:
 def _bar() -> Progress:
     loss = TextColumn("{task.fields[loss]}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), loss)
-    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
+    return Progress(*columns, console=Console(stderr=True), disable=not (is_main() and sys.stderr.isatty()))
 
 
 class _Trainer:
@@ -93,6 +102,7 @@ class _Trainer:
             module.load_state_dict(state["module"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.done = int(state["step"])
+        spread(module)
         self.saved = time.monotonic()
 
     def save(self) -> None:
@@ -108,11 +118,11 @@ class _Trainer:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(whole)
+        add_gradients(self.weights)
         self._check("the gradient", nn.utils.clip_grad_norm_(self.weights, clip), files)
         self.optimiser.step()
         self.done += 1
-        for key, value in parts.items():
-            number = float(value.detach())
+        for key, number in zip(parts, total(torch.stack(list(parts.values()))).tolist(), strict=True):
             self.means[key] = 0.98 * self.means.get(key, number) + 0.02 * number
 
     def _check(self, what: str, value: Tensor, files: list[str]) -> None:
@@ -139,8 +149,10 @@ def train(run: Run, name: str, module: nn.Module, phases: list[Phase], data: Pic
         for phase in phases:
             for step in range(max(trainer.done, first), first + phase.steps):
                 pictures, files = data.batch(step, phase.batch, phase.size)
-                parts = loss(phase, pictures.to(run.device), step)
-                trainer.step(parts, phase.rate_at(step - first), phase.clip, files)
+                mine = share(phase.batch)
+                parts = loss(phase, pictures[mine.start :: mine.step].to(run.device), step)
+                own = [files[i] for i in mine]
+                trainer.step(parts, phase.rate_at(step - first), phase.clip, own)
                 bar.update(task, advance=1, loss=" ".join(f"{k} {v:.4f}" for k, v in trainer.means.items()))
                 if trainer.done % LOG_EVERY == 0:
                     trainer.tell(len(data.unreadable))
