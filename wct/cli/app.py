@@ -14,7 +14,7 @@ from wct.cli.demo import demo
 from wct.cli.doctor import doctor
 from wct.cli.evaluate import evaluate
 from wct.cli.grid import grid
-from wct.cli.models import models
+from wct.cli.models import ModelsCommand, models
 from wct.cli.style import StyleCommand, style
 from wct.cli.stylize import stylize
 from wct.cli.texture import texture
@@ -46,8 +46,9 @@ def wct(
     """
 
 
-for verb in (stylize, batch, video, grid, texture, models, doctor, demo, bench):
+for verb in (stylize, batch, video, grid, texture, doctor, demo, bench):
     app.command()(verb)
 app.command(cls=StyleCommand)(style)
+app.command(cls=ModelsCommand)(models)
 app.add_typer(evaluate)
 app.add_typer(train)

@@ -84,7 +84,7 @@ def _models(named: list[str], device: str) -> Iterator[dict[str, str]]:
         try:
             card = find(name)
             if ENCODER in card.missing():  # VGG-19's are for users to bring
-                about = f"optional; its encoder's weights go to {card.file(ENCODER)}"
+                about = f"optional; wct models fetch puts its encoder's weights to {card.file(ENCODER)}"
                 yield {"name": card.name, "state": "absent", "about": about}
             else:
                 yield {"name": card.name, "state": "works", "about": _run(name, device)}

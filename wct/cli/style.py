@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from wct.cli.options import (
     AsJson,
@@ -22,6 +21,7 @@ from wct.cli.options import (
     parse_weighted,
 )
 from wct.cli.terminal import bar, note, show_json, show_table
+from wct.cli.words import verb_with
 from wct.errors import UsageError
 from wct.images.defaults import DEFAULT_MAX_PIXELS
 from wct.images.label import label
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from wct.style import Style
 
 __all__ = ["StyleCommand", "default_style", "style"]
-
-SHOW = "show"
 
 Sources = Annotated[
     list[str],
@@ -48,17 +46,6 @@ Output = Annotated[
 ]
 Mask = Annotated[str | None, typer.Option(metavar="FILE", help="What of a single picture counts (white).")]
 File = Annotated[str, typer.Argument(metavar="FILE", help="A style file.")]
-
-
-class StyleCommand(TyperCommand):
-    """A verb of its own, unless its first word is `show`: then that of `wct style show`."""
-
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        if args[:1] != [SHOW]:
-            return super().make_context(info_name, args, parent, **extra)
-        shower = typer.Typer(add_completion=False)
-        shower.command()(show)
-        return typer.main.get_command(shower).make_context(f"{info_name} {SHOW}", args[1:], parent, **extra)
 
 
 def style(
@@ -119,6 +106,9 @@ def show(file: File, as_json: AsJson = False) -> None:
     channels = ", ".join(f"{layer} {count}" for layer, count in found.pop("channels").items())
     show_table("style file", ("property", "value"), [*found.items(), ("channels", channels)])
     show_table("pictures", ("name", "weight", "thumbnail"), rows)
+
+
+StyleCommand = verb_with({"show": show})
 
 
 def describe(style: Style, file: str) -> dict[str, Any]:

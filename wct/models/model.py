@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from platformdirs import user_cache_path
 
 from wct.devices import placed
 from wct.errors import ModelError
+from wct.images.label import label
 from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
+from wct.models.published import read_published
 from wct.models.spec import EncoderSpec, ModelSpec, parse_spec, read_toml
-from wct.models.vgg import from_torchvision_names
+from wct.models.vgg import REMEDY, VGG19, recognise
 from wct.models.weights import fill, load_tensors
 
 __all__ = ["Card", "Model", "find", "load_encoder", "names", "shelf"]
@@ -37,8 +40,8 @@ def names() -> list[str]:
 
 
 def home() -> Path:
-    """Where users keep weights of their own: `WCT_HOME`, else ~/.cache/wct."""
-    return Path(os.environ.get("WCT_HOME") or Path.home() / ".cache" / "wct")
+    """Where weights lie that are not shipped: `WCT_HOME`, else the user's folder for caches (~/.cache/wct on Linux)."""
+    return Path(os.environ.get("WCT_HOME") or user_cache_path("wct", appauthor=False))
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,11 @@ class Card:
     def file(self, part: str) -> Path:
         """Where the weights `part` lie: in the model's folder, else under `home()`."""
         own = self.folder / part
-        return own if own.is_file() else home() / self.name / part
+        return own if own.is_file() else self.cached(part)
+
+    def cached(self, part: str) -> Path:
+        """Where the weights `part` are put that do not come with the model."""
+        return home() / self.name / part
 
     def sha256(self, part: str) -> str | None:
         """The sha256 that the card promises for `part`; None where any weights of the right shape will do."""
@@ -87,15 +94,21 @@ def find(name: str | Path) -> Card:
 
 
 def load_encoder(spec: EncoderSpec, file: Path, expected: str | None = None) -> Encoder:
-    """An encoder with the weights in `file`, ours or in torchvision's naming of the original VGG-19.
+    """An encoder with the weights in `file`: ours, or the original VGG-19's as `read_published` knows them.
 
-    Raises ModelError where they are missing, damaged, of another sha256 than `expected`, or of another encoder.
+    Raises ModelError where they are missing, damaged, of another sha256 than `expected`, or of another encoder:
+    weights of VGG-19 without a promised sha256 have to be the original ones (`recognise`).
     """
-    tensors = load_tensors(file, expected)
-    if any(key.startswith("features.") for key in tensors):
-        tensors = from_torchvision_names(tensors, str(file))
-    encoder = Encoder(spec)
-    fill(encoder, tensors, str(file))
+    encoder, original = Encoder(spec), spec == VGG19 and expected is None
+    try:
+        tensors = read_published(file, expected)
+        fill(encoder, tensors, label(file))
+        if original:
+            recognise(tensors, label(file))
+    except ModelError as error:
+        if not original:
+            raise
+        raise ModelError(f"{error}; or {REMEDY}") from error
     return encoder
 
 
@@ -118,15 +131,14 @@ class Model:
     ) -> Model:
         """The model `name` (shipped, or a folder); `encoder` names a file to take the encoder's weights from.
 
-        An encoder file may be ours or in torchvision's naming of the original VGG-19 (`features.N.weight`).
+        An encoder file may be ours or one that publishes the original VGG-19: see `load_encoder`.
         """
         card = find(name)
         file = Path(encoder) if encoder is not None else card.file(ENCODER)
         if not file.is_file():
-            raise ModelError(
-                f"model {card.name!r}: no encoder weights at {file}; "
-                "put a safetensors file of them there, or name one with --encoder or --vgg"
-            )
+            cure = REMEDY if card.spec.encoder == VGG19 else "put a safetensors file of them there"
+            found = f"no encoder weights at {label(file)}"
+            raise ModelError(f"model {card.name!r}: {found}; {cure}, or name a file with --encoder or --vgg")
         body = load_encoder(card.spec.encoder, file, None if encoder is not None else card.sha256(ENCODER))
         chain = None
         if card.spec.stages:

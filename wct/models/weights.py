@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from wct.errors import ModelError, OutputError
 
-__all__ = ["fill", "load_tensors", "save_tensors", "sha256"]
+__all__ = ["check_numbers", "fill", "load_tensors", "save_tensors", "sha256"]
 
 
 def sha256(path: Path) -> str:
@@ -37,6 +37,11 @@ def load_tensors(path: Path, expected: str | None = None) -> dict[str, Tensor]:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path}: is not a whole safetensors file ({error}); restore the file") from error
+    return check_numbers(tensors, path)
+
+
+def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The tensors of the file `path` as float32; ModelError where one holds inf, NaN or no real numbers."""
     for name, tensor in tensors.items():
         if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{path}: {name} holds inf, NaN or no real numbers; restore the file")
