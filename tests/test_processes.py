@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -103,13 +105,21 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def train(count: int, verb: str, *more: str, cwd: Path) -> Result:
+def start(count: int, verb: str, *more: str, cwd: Path) -> subprocess.Popen[bytes]:
     """`wct train`, started by torchrun where there are to be several processes."""
     several = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(count), "-m", "--"] if count > 1 else []
     tail = ["--data", "photos", "--run", f"run{count}", "--vgg", "eye", "--device", "cpu", *more]
-    command = [sys.executable, "-m", *several, "wct", "train", verb, "recipe.toml", *tail]
-    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, timeout=LIMIT)
-    return Result(done.returncode, done.stdout, done.stderr.decode())
+    command = [sys.executable, "-m", *several, "wct", "train", verb, *tail]
+    return subprocess.Popen(command, cwd=cwd, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def ended(process: subprocess.Popen[bytes]) -> Result:
+    out, err = process.communicate(timeout=LIMIT)
+    return Result(process.returncode, out, err.decode())
+
+
+def errors(found: Result) -> list[str]:
+    return [line for line in found.err.splitlines() if line.startswith("error: ")]
 
 
 def remembered(file: Path) -> Tensor:
@@ -120,8 +130,8 @@ def remembered(file: Path) -> Tensor:
 
 def test_two_processes_train_as_one(folder: Path, call: Call) -> None:
     for verb, name, more in (("encoder", "encoder.pt", ()), ("decoders", "decoder.pt", ("--export", "mine"))):
-        assert train(1, verb, cwd=folder).status == 0
-        found = train(2, verb, *more, cwd=folder)
+        assert ended(start(1, verb, "recipe.toml", cwd=folder)).status == 0
+        found = ended(start(2, verb, "recipe.toml", *more, cwd=folder))
         assert found.status == 0, found
         assert found.err.count("checkpoints in run2") == 1
         alone, both = (remembered(folder / f"run{count}" / name) for count in (1, 2))
@@ -130,4 +140,26 @@ def test_two_processes_train_as_one(folder: Path, call: Call) -> None:
         (folder / "run2" / name).write_bytes((folder / "run1" / name).read_bytes())
     assert found.err.count("mine: written") == 1
     assert call("stylize", "photos/0.png", "photos/1.png", "-o", "out.png", "--model", "mine").status == 0
-    assert "holds a checkpoint of the encoder; go on with --resume" in train(2, "encoder", cwd=folder).err
+
+
+def test_what_is_wrong_for_all_is_said_by_one(folder: Path) -> None:
+    text = (folder / "recipe.toml").read_text().replace("batch = 5", "batch = 1")
+    (folder / "small.toml").write_text(text)
+    found = ended(start(2, "encoder", "small.toml", cwd=folder))
+    assert found.status != 0
+    assert len(errors(found)) == 1 and "a batch of 1 cannot be shared by 2 processes" in errors(found)[0], found
+
+
+def test_a_killed_process_ends_the_others_and_training_can_go_on(folder: Path) -> None:
+    (folder / "long.toml").write_text((folder / "recipe.toml").read_text().replace("steps = 2", "steps = 3000"))
+    process = start(2, "encoder", "long.toml", cwd=folder)
+    log, deadline = folder / "run2" / "log.jsonl", time.monotonic() + LIMIT
+    while not log.exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[1]), signal.SIGKILL)
+    found = ended(process)
+    assert found.status != 0
+    assert len(errors(found)) == 1, found
+    assert "another process of the training stopped" in errors(found)[0] or "terminated" in errors(found)[0]

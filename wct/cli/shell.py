@@ -73,6 +73,8 @@ def _explain(error: BaseException) -> tuple[int, str | None]:
             context = getattr(error, "ctx", None)
             path = context.command_path if context else "wct"
             return BAD_USE, f"{' '.join(error.format_message().split()).rstrip('.')}; see {path} --help"
+        case SystemExit(code=int(status)):
+            return status, None
         case KeyboardInterrupt():
             status, word = (TERMINATED, "terminated") if isinstance(error, Terminated) else (INTERRUPTED, "interrupted")
             return status, f"{word}: {error}" if str(error) else word

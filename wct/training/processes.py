@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from wct.devices import choose_device
 from wct.errors import TrainingError, UsageError
@@ -61,13 +62,26 @@ def _reaching() -> Iterator[None]:
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Meet the other processes where the environment (WORLD_SIZE, RANK, MASTER_ADDR …) says that there are any."""
+    """Meet the other processes where the environment (WORLD_SIZE, RANK, MASTER_ADDR …) says that there are any.
+
+    Of those that fail only the first raises its error, which is the cause; the others end with SystemExit.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
     with _reaching():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
-    yield
+        store, rank, count = next(iter(rendezvous("env://")))
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=count)
+    try:
+        yield
+    except BaseException as error:
+        first = True
+        with suppress(RuntimeError):  # where the store is gone too
+            first = store.add("failed", 1) == 1
+        if first:
+            raise
+        raise SystemExit(1) from error
     # Not after an error: that would wait for processes that are gone.
     with _reaching():
         dist.barrier()
