@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from wct.cli import main
 from wct.errors import TrainingError
-from wct.models import Model
+from wct.models import Model, find
 from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
 from wct.models.spec import LEVELS, EncoderSpec, parse_spec
@@ -301,10 +301,11 @@ def test_the_learning_rate_warms_up_and_falls() -> None:
     assert rates[10:] == sorted(rates[10:], reverse=True)
 
 
-def test_the_shipped_recipe_parses_and_its_entries_fill_the_batches() -> None:
-    recipe = Recipe.read(Path(__file__).parents[1] / "decoders" / "recipes" / "compact.toml")
-    assert recipe.decoder
-    assert all(sum(phase.entries) in (0, phase.batch) for phase in recipe.decoder)
+@pytest.mark.parametrize("name", ["compact", "vgg19"])
+def test_the_shipped_recipes_are_those_of_the_models(name: str) -> None:
+    recipe = Recipe.read(Path(__file__).parents[1] / "decoders" / "recipes" / f"{name}.toml")
+    assert recipe.spec == find(name).spec
+    assert recipe.decoder and all(sum(phase.entries) in (0, phase.batch) for phase in recipe.decoder)
 
 
 @given(st.lists(st.floats(0.001, 1000), min_size=5, max_size=5), seeds)
