@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wct.maps import AffineMap
     from wct.models import Model
     from wct.regions import Region
+    from wct.sheet import compare
     from wct.style import Style
     from wct.stylizer import Stylizer
 
@@ -37,6 +38,7 @@ __all__ = [
     "Stylizer",
     "WctError",
     "__version__",
+    "compare",
 ]
 
 _HOME = {
@@ -49,6 +51,7 @@ _HOME = {
     "Style": "wct.style",
     "Stylizer": "wct.stylizer",
     "WctError": "wct.errors",
+    "compare": "wct.sheet",
 }
 
 

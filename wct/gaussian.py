@@ -83,6 +83,25 @@ class Gaussian:
         return self.cov.diagonal().clamp(min=0).sqrt()
 
     @cached_property
+    def spectrum(self) -> Tensor:
+        """(C,), the eigenvalues of the covariance, largest first: the variance along each principal direction."""
+        return eigh(self.cov)[0].flip(0).clamp(min=0)
+
+    def directions(self, share: float) -> int:
+        """How many leading directions carry this share, 0 to 1, of the variance; none where nothing varies."""
+        carried = self.spectrum.cumsum(0)
+        return int((carried < share * carried[-1]).sum()) + 1 if float(carried[-1]) > 0 else 0
+
+    def __repr__(self) -> str:
+        return f"<Gaussian: {self.channels} channels, n {self.n:g}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from wct.notebook import gaussian_html
+
+        return gaussian_html(self)
+
+    @cached_property
     def roots(self) -> Roots:
         """Square roots of the covariance, on the directions in which the features vary by more than rounding.
 

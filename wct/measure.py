@@ -18,7 +18,7 @@ from wct.models.spec import LEVELS
 from wct.regions import pooled, supported
 from wct.style import Part, Style
 from wct.swap import Texture
-from wct.windows import Size, Window
+from wct.windows import Window
 
 __all__ = ["measure"]
 
@@ -43,12 +43,5 @@ def measure(model: Model, picture: Picture, weights: Tensor | None, matched: Col
                 inside = weights[None] if opaque is None else weights * opaque
                 whole = supported(kind.of(x, pooled(inside, level)[0]), whole)
             gaussians[level] = whole
-    part = Part(
-        Path(picture.name).name, gaussians, dict.fromkeys(LEVELS, 1.0), picture.resized(_thumbnail(picture.size))
-    )
+    part = Part(Path(picture.name).name, gaussians, dict.fromkeys(LEVELS, 1.0), picture.within(THUMBNAIL))
     return Style((part,), model.fingerprint, model=model.card.name)
-
-
-def _thumbnail(size: Size) -> Size:
-    scale = min(1.0, THUMBNAIL / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

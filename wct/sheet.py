@@ -1,4 +1,4 @@
-"""Contact sheets: a labelled grid, what the rows stand for on the left, what the columns stand for above."""
+"""Sheets of labelled pictures: grids with heads on the left and above, and pictures side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from wct.errors import UsageError
 from wct.images import DEFAULT_MAX_PIXELS, Picture, read
 
-__all__ = ["check_sheet", "corner_shape", "corner_sheet", "sheet"]
+__all__ = ["check_sheet", "compare", "corner_shape", "corner_sheet", "sheet"]
 
 PAPER, INK = (250, 249, 246), (40, 38, 36)
 GAP = 12
@@ -86,6 +86,27 @@ def corner_sheet(
     below = {0.0: corners[2], float(last): corners[3]}
     inner = [_strip({offset + i: cell for i, cell in enumerate(row)}, {}, width, tile) for row in cells]
     return _stacked([_strip(above, _labels(above), width, tile), *inner, _strip(below, _labels(below), width, tile)])
+
+
+def compare(pictures: Mapping[str, Picture], columns: int | None = None, tile: int = 256) -> Picture:
+    """Pictures side by side, `compare({"photo": photo, "style": painting, "result": made})`, in rows of `columns`.
+
+    Every picture is fitted, whole, into a square of `tile` pixels above its label. Transparent parts show the sheet.
+
+    Raises:
+        UsageError: there is no picture, `columns` is below 1, or the sheet would be too large.
+    """
+    width = min(len(pictures) if columns is None else columns, len(pictures))
+    if width < 1:
+        raise UsageError(f"sheet: found {len(pictures)} pictures in {columns} columns; needs at least one of each")
+    check_sheet(-(-len(pictures) // width), width, tile)
+    cells = [(float(i % width), name, picture) for i, (name, picture) in enumerate(pictures.items())]
+    strips = []
+    for start in range(0, len(cells), width):
+        row = cells[start : start + width]
+        names = {column: unicodedata.normalize("NFC", name) for column, name, _ in row}
+        strips.append(_strip({column: picture for column, _, picture in row}, names, width, tile))
+    return _stacked(strips)
 
 
 def _stacked(strips: Sequence[Image.Image]) -> Picture:

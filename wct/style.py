@@ -13,6 +13,7 @@ from wct.barycentre import barycentre
 from wct.errors import ModelError, UsageError
 from wct.gaussian import Gaussian
 from wct.images import Picture
+from wct.images.label import label
 from wct.look import BLENDS
 from wct.maps import FeatureMap, mix, normalised
 from wct.swap import Texture
@@ -65,6 +66,15 @@ class Style:
     def name(self) -> str:
         """The names of the parts."""
         return ", ".join(part.name for part in self.parts)
+
+    def __repr__(self) -> str:
+        return f"<Style {label(self.name)}, for {self.model}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from wct.notebook import style_html
+
+        return style_html(self)
 
     def picture(self) -> Picture:
         """A small picture of the style: its heaviest part's thumbnail, or grey where that has none."""

@@ -119,10 +119,10 @@ class _Desk:
         with bar("grid") as tell:
             for picture in self._read(pictures):
                 styles.append(self._style(picture))
-                heads.append(self._small(picture))
+                heads.append(picture.within(self.tile))
                 tell(len(styles), len(pictures) * (1 + len(photos)), picture.name)
             for photo in self._read(photos):
-                rows.append(self._small(photo))
+                rows.append(photo.within(self.tile))
                 cells.append([])
                 for style in styles:
                     cells[-1].append(self._made(photo, style))
@@ -138,7 +138,7 @@ class _Desk:
         photo = read(path, max_pixels=self.max_pixels)
         sources = [opened(corner, self.max_pixels) for corner in corners]
         styles = [self._style(source) for source in sources]
-        heads = [self._small(source) if isinstance(source, Picture) else source.picture() for source in sources]
+        heads = [source.within(self.tile) if isinstance(source, Picture) else source.picture() for source in sources]
         cells: list[list[Picture]] = []
         with bar("grid") as tell:
             for i in range(steps):
@@ -149,7 +149,7 @@ class _Desk:
                     style = self.stylizer.style(*styles, weights=weights, blend=self.blend)
                     cells[-1].append(self._made(photo, style))
                     tell(i * steps + j + 1, steps * steps, label(photo.name))
-        return corner_sheet(self._small(photo), heads, cells, self.tile)
+        return corner_sheet(photo.within(self.tile), heads, cells, self.tile)
 
     def _read(self, paths: list[str]) -> Iterator[Picture]:
         """The pictures that can be read, each other one of several a warning; InputError where there is none."""
@@ -175,12 +175,7 @@ class _Desk:
 
     def _made(self, photo: Picture, style: Style) -> Picture:
         size = min(self.size, *photo.size)
-        return self._small(self.stylizer(photo, style, size=size, look=self.look))
-
-    def _small(self, picture: Picture) -> Picture:
-        height, width = picture.size
-        scale = min(1.0, self.tile / max(height, width))
-        return picture.resized((max(1, round(height * scale)), max(1, round(width * scale))))
+        return self.stylizer(photo, style, size=size, look=self.look).within(self.tile)
 
 
 def _files(path: str) -> list[str]:

@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-BASES = "bases"
-BASES_FILE = "bases.safetensors"
-"""The principal components a model was distilled to: what training it further needs and nothing else does."""
-
 train = typer.Typer(name="train", help="Train a model from a recipe: its encoder, then its decoders.")
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A toml file, as decoders/recipes/compact.toml.")]
@@ -179,6 +175,7 @@ def _started(plan: Recipe, run: Run, folder: Path, encoder: Path | None) -> tupl
     """
     from wct.models import Model
     from wct.models.weights import load_tensors
+    from wct.training.export import BASES, BASES_FILE
 
     model = Model.load(folder, device=run.device, encoder=encoder)
     if (model.card.spec.encoder, model.card.spec.stages) != (plan.spec.encoder, plan.spec.stages):
@@ -198,25 +195,7 @@ def _check_export(folder: Path, overwrite: bool) -> None:
 
 def _write(plan: Recipe, run: Run, folder: Path) -> None:
     """Write the model of the run's decoder checkpoint, which holds the encoder it was trained with."""
-    from torch import nn
+    from wct.training.export import export_run
 
-    from wct.models.decoder import Decoder
-    from wct.models.encoder import Encoder
-    from wct.models.export import export
-    from wct.models.weights import fill, save_tensors
-    from wct.training.decoders import restored
-
-    state = run.load("decoder")
-    if state is None:
-        raise TrainingError(f"{run.folder}: holds no decoders to export; run wct train decoders first")
-    encoder, decoder = Encoder(plan.spec.encoder), Decoder(plan.spec)
-    fill(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), state["module"], f"{run.folder} and the recipe")
-    restored(run, encoder, decoder)
-    training = {**plan.table.get("train", {}), "steps_done": int(state["step"])}
-    card = {key: value for key, value in plan.table.items() if key != "train"}
-    trained = bool(plan.encoder) or any(phase.distil for phase in plan.decoder)
-    export(folder, {"name": plan.spec.name, **card, "training": training}, encoder if trained else None, decoder)
-    bases = run.load(BASES)
-    if bases is not None:
-        save_tensors({name: tensor.half() for name, tensor in bases.items()}, folder / BASES_FILE)
+    export_run(plan, run, folder)
     note(f"{folder}: written")

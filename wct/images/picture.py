@@ -14,11 +14,15 @@ from PIL import Image
 
 from wct.errors import UsageError
 from wct.images.defaults import DEFAULT_QUALITY
-from wct.images.encoder import WHITE, to_image
+from wct.images.encoder import WHITE, encode, to_image
+from wct.images.label import label
 from wct.images.output import write
 from wct.images.size import resize, resize_alpha
 
 __all__ = ["Picture"]
+
+SHOWN = 1536
+"""Pixels: the longest side of what a notebook shows, and keeps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,21 @@ class Picture:
             visible = resize(self.rgb * weights, size) / share.clamp_min(1e-3)
             rgb = torch.where(share > 1e-3, visible, rgb).clamp(0, 1)
         return Picture(rgb, resize_alpha(self.alpha, size), self.name)
+
+    def within(self, side: int) -> Picture:
+        """This picture, reduced where its long side has more than `side` pixels."""
+        scale = side / max(self.size)
+        if scale >= 1:
+            return self
+        return self.resized((max(1, round(self.size[0] * scale)), max(1, round(self.size[1] * scale))))
+
+    def __repr__(self) -> str:
+        return f"<Picture {label(self.name)}: {self.size[1]}x{self.size[0]}>"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        shown = self.within(SHOWN)
+        return encode(shown, "PNG", quality=DEFAULT_QUALITY, background=WHITE, bits=8, comment=None)
 
     def to_pil(self) -> Image.Image:
         """A Pillow picture of 8 bits per channel: RGB, or RGBA where there is alpha (16-bit alpha is rounded)."""
