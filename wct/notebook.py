@@ -55,7 +55,7 @@ def _table(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> str:
 def _thumbnail(picture: Picture | None) -> str:
     if picture is None:
         return "none"
-    return f'<img alt="" src="data:image/png;base64,{b64encode(picture._repr_png_()).decode()}">'
+    return f'<img alt="" src="data:image/png;base64,{b64encode(picture.png()).decode()}">'
 
 
 def _weight(weights: Mapping[int, float]) -> str:

@@ -93,8 +93,11 @@ class Picture:
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
-        shown = self.within(SHOWN)
-        return encode(shown, "PNG", quality=DEFAULT_QUALITY, background=WHITE, bits=8, comment=None)
+        return self.within(SHOWN).png()
+
+    def png(self) -> bytes:
+        """A PNG file of 8 bits per channel, for what takes bytes, such as `ipywidgets.Image`."""
+        return encode(self, "PNG", quality=DEFAULT_QUALITY, background=WHITE, bits=8, comment=None)
 
     def to_pil(self) -> Image.Image:
         """A Pillow picture of 8 bits per channel: RGB, or RGBA where there is alpha (16-bit alpha is rounded)."""
