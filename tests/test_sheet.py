@@ -15,7 +15,7 @@ from PIL import ImageFont
 
 from wct.errors import UsageError
 from wct.images import Picture
-from wct.sheet import FONTS, GAP, _font, _shortened, check_sheet, corner_shape, corner_sheet, sheet
+from wct.sheet import FONTS, GAP, _font, _shortened, check_sheet, compare, corner_shape, corner_sheet, sheet
 
 TILE = 40
 
@@ -118,3 +118,26 @@ def test_accents_kept_apart_by_the_file_system_look_alike() -> None:
     assert composed != apart
     one, other = (sheet([flat(0, name=name)], [flat(0)], [[flat(0)]], 160) for name in (composed, apart))
     assert np.array_equal(one.rgb, other.rgb)
+
+
+def test_pictures_are_compared_side_by_side_in_rows() -> None:
+    shown = {f"alpha {i / 10}": flat(100 + i, 20 if i == 1 else TILE) for i in range(5)}
+    made = compare(shown, columns=3, tile=TILE)
+    boxes = [place(made, 100 + i) for i in range(5)]
+    assert made.size[1] == GAP + 3 * (TILE + GAP)
+    assert [box[1] for box in boxes] == [GAP + i * (TILE + GAP) for i in (0, 1, 2, 0, 1)]
+    assert boxes[0][2] == boxes[1][2] == boxes[2][2] < boxes[3][0] == boxes[4][0]
+    assert boxes[1][2] - boxes[1][0] == 20
+    assert compare(shown, tile=TILE).size[1] == GAP + 5 * (TILE + GAP)
+
+
+def test_labels_of_what_is_compared_are_set_as_they_are() -> None:
+    """No extension is cut off: 0.6 is no file."""
+    one, other = (compare({name: flat(0)}, tile=160) for name in ("alpha 0.6", "alpha 0.7"))
+    assert not np.array_equal(one.rgb, other.rgb)
+
+
+@pytest.mark.parametrize(("count", "columns"), [(0, None), (2, 0), (2, -1)])
+def test_nothing_cannot_be_compared(count: int, columns: int | None) -> None:
+    with pytest.raises(UsageError, match=f"{count} pictures in {columns} columns"):
+        compare({str(i): flat(0) for i in range(count)}, columns)
