@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from strategies import generator
 
-import wct
+from wct.errors import UsageError
 from wct.gaussian import Gaussian
 from wct.images import Picture
 from wct.images.picture import SHOWN
@@ -130,6 +130,8 @@ def test_a_gaussian_shows_how_its_variance_is_spread() -> None:
     gaussian = Gaussian(1234, torch.zeros(4, dtype=torch.float64), values.diag())
     assert gaussian.spectrum.tolist() == [99.0, 10.5, 0.5, 0.0]
     assert [gaussian.directions(share) for share in (0, 0.9, 0.99, 1)] == [1, 1, 2, 3]
+    with pytest.raises(UsageError, match="is 99; needs a number from 0 to 1"):
+        gaussian.directions(99)
     text = Tags(gaussian._repr_html_()).text
     assert "channels 4" in text and "1,234" in text and "99, 10.5, 0.5, 0" in text
     assert "90 % of the variance 1 " in text and "99 % of the variance 2 " in text
@@ -157,4 +159,5 @@ def test_reprs_are_short(stylizer: Stylizer) -> None:
     assert repr(noise(30, 50)) == "<Picture noise: 50x30>"
     assert repr(style) == "<Style waves, for tiny>"
     assert repr(style.parts[0].gaussians[1]) == "<Gaussian: 4 channels, n 1024>"
-    assert repr(wct.Region(style)).count("\n") == 0
+    swapped = stylizer.style(noise(64, 64, "tiles"), patches=True)
+    assert all("tensor" not in repr(one) for part in swapped.parts for one in (part, *part.gaussians.values()))

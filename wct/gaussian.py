@@ -88,12 +88,18 @@ class Gaussian:
         return eigh(self.cov)[0].flip(0).clamp(min=0)
 
     def directions(self, share: float) -> int:
-        """How many leading directions carry this share, 0 to 1, of the variance; none where nothing varies."""
+        """How many leading directions carry this share of the variance; none where nothing varies.
+
+        Raises:
+            UsageError: the share is not in 0..1.
+        """
+        if not 0 <= share <= 1:
+            raise UsageError(f"share of the variance is {share}; needs a number from 0 to 1")
         carried = self.spectrum.cumsum(0)
         return int((carried < share * carried[-1]).sum()) + 1 if float(carried[-1]) > 0 else 0
 
     def __repr__(self) -> str:
-        return f"<Gaussian: {self.channels} channels, n {self.n:g}>"
+        return f"<{type(self).__name__}: {self.channels} channels, n {self.n:g}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

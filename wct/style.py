@@ -68,7 +68,7 @@ class Style:
         return ", ".join(part.name for part in self.parts)
 
     def __repr__(self) -> str:
-        return f"<Style {label(self.name)}, for {self.model}>"
+        return f"<Style {label(f'{self.name}, for {self.model}')}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -29,7 +29,7 @@ _AT_ONCE = 2**26
 """Similarities held at once: 256 MB in float32."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Texture(Gaussian):
     """A Gaussian that also keeps some of the 3x3 patches it was measured from.
 
