@@ -11,16 +11,15 @@ from torch import Tensor
 
 from wct.onnx.libraries import helper, numpy_helper, onnx
 
-__all__ = ["DOMAIN", "DOUBLE", "FLOAT", "OPSET", "Graph"]
+__all__ = ["DOUBLE", "FLOAT", "Graph", "apart"]
 
-OPSET = 20
-"""Of the standard's operations. Old enough for runtimes of 2024, and the first in which all that is used has its form."""
+_OPSET, _IR = 20, 10
+"""Of early 2024, so that older runtimes read the files, too."""
 
-DOMAIN = "wct"
-"""Of our own functions, which are written out within the file."""
+_DOMAIN = "wct"
+"""Of our own functions, which every file holds in full."""
 
 FLOAT, DOUBLE = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
-INT64 = onnx.TensorProto.INT64
 
 Shape = Sequence[int | str]
 
@@ -46,7 +45,7 @@ class Graph:
 
     def call(self, function: str, count: int, *inputs: str) -> list[str]:
         """The values of one of our own functions."""
-        return self.several(function, count, *inputs, domain=DOMAIN)
+        return self.several(function, count, *inputs, domain=_DOMAIN)
 
     def named(self, value: str, name: str) -> None:
         """Give an output its name."""
@@ -79,8 +78,8 @@ class Graph:
         """What was written as a function: its outputs by name."""
         for output, value in outputs.items():
             self.named(value, output)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
-        return helper.make_function(DOMAIN, name, inputs, list(outputs), self.nodes, opsets)
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)]
+        return helper.make_function(_DOMAIN, name, inputs, list(outputs), self.nodes, opsets)
 
     def model(
         self,
@@ -93,16 +92,30 @@ class Graph:
         """What was written as a model: all inputs and outputs are float32, {name: shape} and {name: (value, shape)}."""
         for output, (value, _) in outputs.items():
             self.named(value, output)
-        ends = (
-            {name: helper.make_tensor_value_info(name, FLOAT, shape) for name, shape in shapes.items()}
-            for shapes in (inputs, {name: shape for name, (_, shape) in outputs.items()})
+        taken, given = (
+            [helper.make_tensor_value_info(end, FLOAT, shape) for end, shape in ends.items()]
+            for ends in (inputs, {end: shape for end, (_, shape) in outputs.items()})
         )
-        graph = helper.make_graph(self.nodes, name, *(list(values.values()) for values in ends), self.weights)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
-        model = helper.make_model(graph, functions=functions, opset_imports=opsets, ir_version=10)
+        graph = helper.make_graph(self.nodes, name, taken, given, self.weights)
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)]
+        model = helper.make_model(graph, functions=functions, opset_imports=opsets, ir_version=_IR)
         helper.set_model_props(model, dict(about))
         return model
 
     def _name(self, op: str) -> str:
         self._count += 1
         return f"{op.lower()}_{self._count}"
+
+
+def apart(models: Sequence[onnx.ModelProto], file: str) -> bytes:
+    """Take the weights out of models, which then look for them in `file`; what it holds. Equal names are one tensor."""
+    held, places = bytearray(), {}
+    for tensor in (tensor for model in models for tensor in model.graph.initializer):
+        if tensor.name not in places:
+            places[tensor.name] = {"location": file, "offset": len(held), "length": len(tensor.raw_data)}
+            held += tensor.raw_data
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in places[tensor.name].items():
+            tensor.external_data.add(key=key, value=str(value))
+    return bytes(held)
