@@ -92,13 +92,10 @@ def download(source: Published, part: Path, tell: Tell) -> None:
             part.unlink()
             _receive(source, part, tell)
         if (found := source.found(part)) != source.digest:
-            what = (
-                "a web page"
-                if part.read_bytes()[:512].lstrip()[:1] == b"<"
-                else f"a file of {source.algorithm} {found}"
-            )
+            kind = source.algorithm
+            what = "a web page" if part.read_bytes()[:512].lstrip()[:1] == b"<" else f"a file of {kind} {found}"
             part.unlink()
-            raise InputError(f"{source.url}: found {what}, needs {source.algorithm} {source.digest}; {source.remedy}")
+            raise InputError(f"{source.url}: found {what}, needs {kind} {source.digest}; {source.remedy}")
     except OSError as error:
         raise OutputError(
             f"{label(part)}: cannot be written ({one_line(error)}); make room, or set WCT_HOME to another folder"

@@ -18,7 +18,7 @@ _LEAST = 1e-6
 """The smallest singular value, as a share of the norm, that comes out in full; smaller ones come out smaller still."""
 
 _NEAREST = 1e-9
-"""An eigenvalue at least so far from the rank cut, as a share of the largest, is kept or dropped; a nearer one partly."""
+"""Eigenvalues so far from the rank cut, as a share of the largest, are kept or dropped; those nearer to it partly."""
 
 _TINY = 1e-30
 """Matrices up to this size count as zero."""
