@@ -8,7 +8,8 @@ const chosen = { photo: null, style1: null, style2: null }
 let worker = null
 let current = null // the job that the worker has
 let stale = false // the settings have changed since
-let last = null // the latest result: { name, seconds }
+let result = null // the name of the photo whose result is shown
+let pace = Infinity // seconds per pixel of the latest job
 
 // Pictures
 
@@ -22,11 +23,14 @@ async function opened(blob, name) {
   }
 }
 
+function sizeOf({ bitmap: { width, height } }, short) {
+  const scale = short ? Math.min(1, short / Math.min(width, height)) : 1
+  return [width, height].map(side => Math.max(1, Math.round(side * scale)))
+}
+
 // The pixels with this short side at most, on white where they are transparent.
 function sized(picture, short) {
-  const { width, height } = picture.bitmap
-  const scale = short ? Math.min(1, short / Math.min(width, height)) : 1
-  const size = [width, height].map(side => Math.max(1, Math.round(side * scale)))
+  const size = sizeOf(picture, short)
   const canvas = new OffscreenCanvas(...size)
   const context = canvas.getContext('2d', { willReadFrequently: true })
   context.fillStyle = 'white'
@@ -53,7 +57,7 @@ function choose(role, picture) {
   root.classList.toggle('filled', Boolean(picture))
   root.querySelector('.drop span').textContent = picture ? picture.name : root.dataset.empty
   for (const button of root.querySelectorAll('.examples button')) {
-    button.setAttribute('aria-pressed', String((button.value || undefined) === picture?.example && (Boolean(picture) || !button.value)))
+    button.setAttribute('aria-pressed', String(button.value === (picture ? picture.example : '')))
   }
   problem('')
   if (role === 'style2') root.querySelector('.slider').hidden = !picture
@@ -115,14 +119,13 @@ function picker(role, examples) {
 
 function showPhoto() {
   if (!chosen.photo) return
-  show($('before'), sized(chosen.photo, Number($('size').value)))
-  reveal(false)
+  show($('before'), sized(chosen.photo, short()))
+  reveal(null)
 }
 
-function reveal(result) {
-  for (const node of document.querySelectorAll('#after, #split, .line, .tag')) node.hidden = !result
-  $('download').hidden = !result
-  if (!result) last = null
+function reveal(name) {
+  result = name
+  for (const node of document.querySelectorAll('#after, #split, .line, .tag, #download')) node.hidden = !name
 }
 
 function split() {
@@ -156,7 +159,16 @@ function changed() {
   values()
   $('run').disabled = !(chosen.photo && chosen.style1)
   if (current) stale = true
-  else if (last && last.seconds < LIVE) run()
+  else if (chosen.photo && pace * area(chosen.photo) < LIVE) run()
+}
+
+function short() {
+  return Number($('size').value)
+}
+
+function area(picture) {
+  const [width, height] = sizeOf(picture, short())
+  return width * height
 }
 
 function job() {
@@ -164,11 +176,11 @@ function job() {
   const blend = chosen.style2 ? Number($('blend').value) / 100 : 0
   const parts = [[chosen.style1, 1 - blend], [chosen.style2, blend]].filter(([picture, weight]) => picture && weight > 0)
   return {
-    content: sized(chosen.photo, Number($('size').value)),
+    content: sized(chosen.photo, short()),
     styles: parts.map(([picture]) => {
       const { width, height } = picture.bitmap
-      const short = Math.max(1, Math.round(scale * Math.min(width, height, STYLE_SIZE)))
-      return { ...sized(picture, short), key: `${picture.key} ${short}` }
+      const side = Math.max(1, Math.round(scale * Math.min(width, height, STYLE_SIZE)))
+      return { ...sized(picture, side), key: `${picture.key} ${side}` }
     }),
     weights: parts.map(([, weight]) => weight),
     alpha: Number($('alpha').value) / 100,
@@ -184,7 +196,7 @@ function run() {
   status('Getting ready', null)
   worker ??= started()
   const { id, content, styles, weights, alpha } = current
-  worker.postMessage({ id, content, styles, weights, alpha, gpu: !new URLSearchParams(location.search).has('wasm') })
+  worker.postMessage({ id, content, styles, weights, alpha, engine: new URLSearchParams(location.search).get('engine') })
 }
 
 function busy(yes) {
@@ -224,9 +236,9 @@ function finished({ id, rgba, seconds, gpu, threads, failed }) {
   if (photo === chosen.photo) {
     show($('before'), content)
     show($('after'), { ...content, rgba })
-    reveal(true)
+    reveal(name)
     split()
-    last = { name, seconds }
+    pace = seconds / (content.width * content.height)
     const where = gpu ? 'the graphics card' : threads > 1 ? `${threads} threads` : 'one thread'
     status(`${content.width} × ${content.height} in ${seconds.toFixed(1)} s by ${where}`)
   }
@@ -254,7 +266,7 @@ function stop() {
 function download() {
   $('after').toBlob(blob => {
     const url = URL.createObjectURL(blob)
-    const link = Object.assign(document.createElement('a'), { href: url, download: `${last.name.replace(/\.[^.]*$/, '')}-stylized.png` })
+    const link = Object.assign(document.createElement('a'), { href: url, download: `${result.replace(/\.[^.]*$/, '')}-stylized.png` })
     link.click()
     setTimeout(() => URL.revokeObjectURL(url), 1000)
   }, 'image/png')
@@ -270,9 +282,9 @@ async function open() {
   picker('style1', about.paintings)
   picker('style2', about.paintings)
   $('about').textContent = `wct ${about.wct}, model ${about.model} (${about.licence}), on ONNX Runtime Web ${about.runtime} (MIT). The example photos are in the public domain.`
-  $('controls').addEventListener('submit', event => { event.preventDefault(); run() })
+  $('controls').addEventListener('submit', event => { event.preventDefault(); $('stage').scrollIntoView({ block: 'nearest' }); run() })
   for (const id of ['alpha', 'blend', 'strokes']) $(id).addEventListener('input', changed)
-  $('size').addEventListener('input', () => { if (!last) showPhoto(); changed() })
+  $('size').addEventListener('input', () => { if (!result) showPhoto(); changed() })
   $('split').addEventListener('input', split)
   $('stop').addEventListener('click', stop)
   $('download').addEventListener('click', download)

@@ -3,18 +3,19 @@
 const KEPT_STYLES = 8
 const LEVELS = [1, 2, 3, 4, 5]
 const measured = new Map()
-let engine
+let gpu, engine
 
 self.onmessage = async ({ data: job }) => {
   try {
-    engine ??= await start(await hasWebGPU(job.gpu))
+    gpu ??= await hasWebGPU(job.engine)
     try {
       await run(job)
     } catch (error) {
-      if (!engine.gpu) throw error
+      if (!gpu) throw error
       tell({ note: 'The graphics card could not do it, so the processor does.' })
+      gpu = false
+      engine = undefined
       measured.clear()
-      engine = await start(false)
       await run(job)
     }
   } catch (error) {
@@ -27,13 +28,14 @@ function tell(progress) {
 }
 
 async function hasWebGPU(wanted) {
-  if (!wanted) return false
+  if (wanted === 'wasm') return false
   const adapter = await navigator.gpu?.requestAdapter().catch(() => null)
+  if (!adapter) return false
   // A card that is imitated by the processor is slower than the processor itself.
-  return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter)
+  return wanted === 'webgpu' || !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter)
 }
 
-async function start(gpu) {
+async function start() {
   const [script, binary] = gpu ? ['ort.min.mjs', 'jsep.wasm'] : ['ort.wasm.min.mjs', 'wasm']
   const [wasm, weights] = await fetched([`runtime/ort-wasm-simd-threaded.${binary}`, 'weights.bin'])
   tell({ text: 'Starting the engine' })
@@ -43,11 +45,12 @@ async function start(gpu) {
   ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(8, navigator.hardwareConcurrency) : 1
   const options = {
     executionProviders: [gpu ? 'webgpu' : 'wasm'],
+    logSeverityLevel: 3,
     externalData: [{ path: 'weights.bin', data: new Uint8Array(weights) }],
   }
   const style = await ort.InferenceSession.create('style.onnx', options)
   const stylize = await ort.InferenceSession.create('stylize.onnx', options)
-  return { ort, gpu, style, stylize }
+  return { ort, style, stylize }
 }
 
 async function fetched(names) {
@@ -70,8 +73,9 @@ async function fetched(names) {
 }
 
 async function run({ id, content, styles, weights, alpha }) {
+  engine ??= await start()
   const began = performance.now()
-  const { ort, gpu, stylize } = engine
+  const { ort, stylize } = engine
   const found = []
   for (const [i, style] of styles.entries()) {
     if (!measured.has(style.key)) tell({ text: styles.length > 1 ? `Measuring style ${i + 1}` : 'Measuring the style' })
