@@ -15,7 +15,7 @@ from wct.images import write
 from wct.images.label import label, one_line
 from wct.models import Model
 from wct.onnx import parts
-from wct.page.runtime import RUNTIME, VERSION, runtime
+from wct.page.runtime import RUNTIME, VERSION, load_runtime
 from wct.samples import PAINTINGS, PHOTOS, paint, photo
 
 __all__ = ["write_page"]
@@ -40,7 +40,7 @@ def write_page(
         model: what it stylises with.
         folder: to be given out by any file server; the page asks no other server for anything.
         tell: hears of the download in megabytes: how many of how many.
-        file, offline: where onnxruntime-web comes from, see `wct.page.runtime.runtime`.
+        file, offline: where onnxruntime-web comes from, see `wct.page.runtime.load_runtime`.
         overwrite: replace files that are there already.
 
     Raises:
@@ -57,7 +57,7 @@ def write_page(
     files[folder / "about.json"] = json.dumps(_about(model)).encode()
     for path in (*files, *pictures, *(folder / "runtime" / name for name in RUNTIME)):
         check_file(path, overwrite=overwrite)
-    files |= {folder / "runtime" / name: data for name, data in runtime(tell, file, offline=offline).items()}
+    files |= {folder / "runtime" / name: data for name, data in load_runtime(tell, file, offline=offline).items()}
     for path, data in files.items():
         write_file(data, path, overwrite=overwrite)
     for path, name in pictures.items():

@@ -12,7 +12,7 @@ from wct.errors import InputError
 from wct.images.label import label, one_line
 from wct.models.model import home
 
-__all__ = ["RUNTIME", "VERSION", "runtime"]
+__all__ = ["RUNTIME", "VERSION", "load_runtime"]
 
 VERSION = "1.30.0"
 INTEGRITY = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
@@ -31,12 +31,12 @@ RUNTIME = (
 """What the page needs of it: without WebGPU, and with it."""
 
 
-def runtime(tell: Tell, file: Path | None = None, *, offline: bool = False) -> dict[str, bytes]:
+def load_runtime(tell: Tell, file: Path | None = None, *, offline: bool = False) -> dict[str, bytes]:
     """The files of `RUNTIME` by name, from the tarball `file`, or one that is downloaded once and kept in `home()`.
 
     From the registry that npm is set to by `npm_config_registry`, else from npm's own. `tell` hears of megabytes.
 
-    Raises InputError where the tarball is missing, another one or cannot be had, and OutputError where it cannot be kept.
+    Raises InputError where the tarball is missing, another one or cannot be had, OutputError where it cannot be kept.
     """
     source = _source()
     if file is None:
@@ -54,7 +54,7 @@ def runtime(tell: Tell, file: Path | None = None, *, offline: bool = False) -> d
 
 
 def _source() -> Published:
-    registry = os.environ.get("npm_config_registry") or "https://registry.npmjs.org"
+    registry = os.environ.get("npm_config_registry") or "https://registry.npmjs.org"  # noqa: SIM112, npm's spelling
     url = f"{registry.rstrip('/')}/onnxruntime-web/-/onnxruntime-web-{VERSION}.tgz"
     return Published(url, base64.b64decode(INTEGRITY).hex(), SIZE, "name it with --runtime FILE")
 
