@@ -20,7 +20,7 @@ from wct.samples import PAINTINGS, PHOTOS, paint, photo
 
 __all__ = ["write_page"]
 
-OWN = ("index.html", "page.css", "page.js", "worker.js")
+OWN = ("index.html", "page.css", "page.js", "worker.js", "isolate.js")
 EXAMPLE = 384
 """Short side of the example pictures."""
 

@@ -272,11 +272,27 @@ function download() {
   }, 'image/png')
 }
 
+// Browsers allow threads to pages with certain headers, which isolate.js adds: the page has to come through it, once.
+// The engine uses half of the cores, four at most.
+async function isolate() {
+  if (crossOriginIsolated || navigator.hardwareConcurrency < 4 || !navigator.serviceWorker || sessionStorage.getItem('isolated')) return
+  sessionStorage.setItem('isolated', 'tried')
+  try {
+    await navigator.serviceWorker.register('isolate.js')
+    await navigator.serviceWorker.ready
+    location.reload()
+    await new Promise(() => {})
+  } catch {
+    // One thread does it, too.
+  }
+}
+
 async function open() {
   if (location.protocol === 'file:') {
     problem('A browser does not run this page from a file. Serve its folder, for example by: python -m http.server')
     return
   }
+  await isolate()
   const about = await (await fetch('about.json')).json()
   picker('photo', about.photos)
   picker('style1', about.paintings)

@@ -42,7 +42,6 @@ async function start() {
   const ort = await import(`./runtime/${script}`)
   ort.env.logLevel = 'error'
   ort.env.wasm.wasmBinary = wasm
-  ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(8, navigator.hardwareConcurrency) : 1
   const options = {
     executionProviders: [gpu ? 'webgpu' : 'wasm'],
     logSeverityLevel: 3,
