@@ -20,7 +20,7 @@ from wct.samples import PAINTINGS, PHOTOS, paint, photo
 
 __all__ = ["write_page"]
 
-OWN = ("index.html", "page.css", "page.js", "worker.js", "isolate.js")
+OWN = ("index.html", "page.css", "pictures.js", "page.js", "worker.js", "isolate.js")
 EXAMPLE = 384
 """Short side of the example pictures."""
 
@@ -50,11 +50,11 @@ def write_page(
         OutputError: a file exists already or cannot be written.
     """
     examples = {name: photo(name).resized(EXAMPLE) for name in PHOTOS}
-    _make(folder)
     pictures = {folder / "examples" / f"{name}.jpg": name for name in (*PHOTOS, *PAINTINGS)}
     files = {folder / name: (resources.files(__name__) / name).read_bytes() for name in OWN}
     files |= {folder / name: data for name, data in parts(model).items()}
     files[folder / "about.json"] = json.dumps(_about(model)).encode()
+    _make(folder)
     for path in (*files, *pictures, *(folder / "runtime" / name for name in RUNTIME)):
         check_file(path, overwrite=overwrite)
     files |= {folder / "runtime" / name: data for name, data in load_runtime(tell, file, offline=offline).items()}
