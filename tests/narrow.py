@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import sys
 import threading
@@ -17,6 +18,7 @@ import tomli_w
 import torch
 from torch import Tensor
 
+from wct.download import Published
 from wct.models import fetch, model, vgg
 from wct.models.spec import EncoderSpec
 
@@ -49,7 +51,12 @@ def write_keras(path: Path, tensors: dict[str, Tensor], names: Callable[[str], t
     return path
 
 
-def replace(set_attribute: Callable[[object, str, object], None], shelf: Path, source: fetch.Source) -> None:
+def source_at(url: str, md5: str, size: int) -> Published:
+    """The original's source, but another file."""
+    return dataclasses.replace(fetch.SOURCES["vgg19"], url=url, digest=md5, size=size)
+
+
+def replace(set_attribute: Callable[[object, str, object], None], shelf: Path, source: Published) -> None:
     """Let this process take the narrow model for the original one, published at `source`."""
     (shelf / "vgg19").mkdir(parents=True, exist_ok=True)
     card = {"name": "vgg19", "encoder": {"widths": SPEC.widths, "ranks": SPEC.ranks}}
@@ -72,8 +79,8 @@ class Server:
     go_on: threading.Event = field(default_factory=threading.Event)
     url: str = ""
 
-    def source(self) -> fetch.Source:
-        return fetch.Source(self.url, hashlib.md5(self.data).hexdigest(), len(self.data))
+    def source(self) -> Published:
+        return source_at(self.url, hashlib.md5(self.data).hexdigest(), len(self.data))
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         manner = self.manners.pop(0) if len(self.manners) > 1 else self.manners[0]
@@ -125,7 +132,7 @@ def main() -> int:
     from wct.cli import main
 
     shelf, url, md5, size, *arguments = sys.argv[1:]
-    replace(setattr, Path(shelf), fetch.Source(url, md5, int(size)))
+    replace(setattr, Path(shelf), source_at(url, md5, int(size)))
     return main(arguments)
 
 

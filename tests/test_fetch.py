@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 def start(server: Server, cwd: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """`wct` as a process of its own, with the same replacements."""
     source = server.source()
-    command = [sys.executable, narrow.__file__, cwd / "shelf", source.url, source.md5, str(source.size), *arguments]
+    command = [sys.executable, narrow.__file__, cwd / "shelf", source.url, source.digest, str(source.size), *arguments]
     variables = environment() | {"WCT_HOME": str(cwd / "home")}
     return subprocess.Popen(command, cwd=cwd, env=variables, stderr=subprocess.PIPE)
 
@@ -108,7 +108,7 @@ def test_a_part_of_another_file_is_started_anew(
     wct: Call, server: Server, folder: Path, manner: str, share: float
 ) -> None:
     folder.mkdir(parents=True)
-    (folder / f"{server.source().md5}.part").write_bytes(b"x" * int(share * len(server.data)))
+    (folder / f"{server.source().digest}.part").write_bytes(b"x" * int(share * len(server.data)))
     server.manners = [manner]
     assert wct("models", "fetch", "vgg19").status == 0
     assert in_place(folder)
@@ -116,7 +116,7 @@ def test_a_part_of_another_file_is_started_anew(
 
 def test_a_whole_download_is_not_repeated(wct: Call, server: Server, folder: Path) -> None:
     folder.mkdir(parents=True)
-    (folder / f"{server.source().md5}.part").write_bytes(server.data)
+    (folder / f"{server.source().digest}.part").write_bytes(server.data)
     assert wct("models", "fetch", "vgg19").status == 0
     assert server.ranges == [] and in_place(folder)
 
@@ -141,7 +141,7 @@ def test_without_a_network_or_a_place_it_is_one_line(
     assert "set WCT_HOME" in wct("models", "fetch", "vgg19").refused()
     assert server.ranges == []
     monkeypatch.setenv("WCT_HOME", str(tmp_path))
-    nobody = fetch.Source("http://127.0.0.1:9/vgg19.h5", "0" * 32, 1)
+    nobody = narrow.source_at("http://127.0.0.1:9/vgg19.h5", "0" * 32, 1)
     monkeypatch.setattr(fetch, "SOURCES", {"vgg19": nobody})
     assert "Connection refused" in wct("models", "fetch", "vgg19").refused()
 

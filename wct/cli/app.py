@@ -13,6 +13,7 @@ from wct.cli.bench import bench
 from wct.cli.demo import demo
 from wct.cli.doctor import doctor
 from wct.cli.evaluate import evaluate
+from wct.cli.export import export
 from wct.cli.grid import grid
 from wct.cli.models import ModelsCommand, models
 from wct.cli.style import StyleCommand, style
@@ -51,4 +52,5 @@ for verb in (stylize, batch, video, grid, texture, doctor, demo, bench):
 app.command(cls=StyleCommand)(style)
 app.command(cls=ModelsCommand)(models)
 app.add_typer(evaluate)
+app.add_typer(export)
 app.add_typer(train)
