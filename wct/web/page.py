@@ -1,0 +1,44 @@
+"""The page as an application: layout and events behind one address."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from wct.web.events import Events
+from wct.web.layout import Layout
+from wct.web.libraries import FastAPI
+from wct.web.libraries import gradio as gr
+from wct.web.parts import asset
+from wct.web.studio import Studio
+
+__all__ = ["application"]
+
+
+def application(studio: Studio, started: Callable[[], None]) -> Any:
+    """The page as an ASGI application; `started` is called when it can be opened."""
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        started()
+        yield
+
+    with gr.Blocks(title="wct", analytics_enabled=False) as blocks:
+        Events(studio, Layout(studio.limits)).wire(blocks)
+    blocks.queue(max_size=64)
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    return gr.mount_gradio_app(
+        app,
+        blocks,
+        "/",
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        theme=gr.themes.Soft(primary_hue="orange", neutral_hue="stone", font="system-ui", font_mono="monospace"),
+        css=asset("page.css"),
+    )
