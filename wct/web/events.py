@@ -32,6 +32,9 @@ Updates = dict[Any, Any]
 _LATEST, _EACH = "always_last", "multiple"
 """Of events that come while one is at work: only the last counts, or all do."""
 
+_PROGRESS = gr.Progress()
+"""A default by which Gradio sees that a method tells its progress."""
+
 
 class Events:
     """What the components of a page set off. Every method gives {component: its update}."""
@@ -42,40 +45,53 @@ class Events:
     def wire(self, blocks: Any) -> None:
         """Connect the components with the methods, within `blocks`."""
         page, listen, drawn = self.page, self._listen, self._then_preview
-        listen(blocks.load, self.open, limit=None)
+        listen(blocks.load, self.open, [], [page.photos, page.picks], limit=None)
         blocks.unload(self.leave)
         changes = [page.alpha.input, page.levels.input, page.color.input, page.size.input]
-        listen([*changes, *(place.weight.input for place in page.places)], self.preview, page.settings, mode=_LATEST)
-        for given, take in ((page.photo, self.take_photo), (page.style, self.take_style)):
-            drawn(listen(given.file, take, mode=_EACH, limit=2))
-            listen(given.refused, self.refuse, mode=_EACH)
-        drawn(listen(page.photos.pick, self.pick_photo, mode=_EACH))
-        drawn(listen(page.picks.pick, self.pick_style, mode=_EACH))
-        drawn(listen(page.brush.paint, self.paint, mode=_LATEST))
+        self._listen_to_moves([*changes, *(place.weight.input for place in page.places)])
+        loaded = [page.photo, page.brush, page.size]
+        taken = [part for place in page.places for part in (place.row, place.face, place.weight)]
+        drawn(listen(page.photo.file, self.take_photo, [], loaded, mode=_EACH))
+        drawn(listen(page.photos.pick, self.pick_photo, [], loaded, mode=_EACH))
+        drawn(listen(page.style.file, self.take_style, [], taken, mode=_EACH))
+        drawn(listen(page.picks.pick, self.pick_style, [], taken, mode=_EACH))
+        for given in (page.photo, page.style):
+            listen(given.refused, self.refuse, [], [], mode=_EACH)
+        drawn(listen(page.brush.paint, self.paint, [], [], mode=_LATEST))
         for number, place in enumerate(page.places):
-            drawn(listen(place.remove.click, self._remover(number)))
-        listen(page.run.click, self.full, page.settings, limit=1, show_progress="full", show_progress_on=page.viewer)
-        listen(page.cancel.click, self.cancel, limit=None)
-        listen([page.save.click, page.name.submit], self.keep, [page.name, *page.settings])
+            drawn(listen(place.remove.click, self._remover(number), [], [place.row]))
+        made = [page.viewer, page.run, page.cancel, page.download, page.status]
+        seen = {"show_progress": "full", "show_progress_on": page.viewer}
+        listen(page.run.click, self.full, page.settings, made, limit=1, **seen)
+        listen(page.cancel.click, self.cancel, [], [page.status], limit=None)
+        kept = [page.picks, page.name, page.status]
+        listen([page.save.click, page.name.submit], self.keep, [page.name, *page.settings], kept)
 
     def _listen(
         self,
         triggers: Any,
         work: Any,
-        inputs: Sequence[Any] = (),
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
         *,
         mode: str = "once",
         limit: int | None = 4,
         **more: Any,
     ) -> Any:
-        """Call `work` with the values of `inputs` on the triggers; at most `limit` visitors' at a time."""
+        """Call `work` with the values of `inputs` on the triggers, for at most `limit` visitors at a time."""
         listener = partial(gr.on, triggers) if isinstance(triggers, list) else triggers
-        options = {"trigger_mode": mode, "concurrency_limit": limit, "api_visibility": "private"}
-        options |= {"show_progress": "hidden"} | more
-        return listener(_friendly(work), list(inputs), self.page.all, **options)
+        # What a component would make of a value before it is sent is done here: ImageSlider writes files.
+        options = {"trigger_mode": mode, "concurrency_limit": limit, "postprocess": False, "api_visibility": "private"}
+        return listener(_friendly(work), list(inputs), list(outputs), **{**options, "show_progress": "hidden", **more})
+
+    def _listen_to_moves(self, triggers: Any) -> None:
+        """Draw a preview on the triggers."""
+        page = self.page
+        shown = [page.viewer, page.run, page.download, page.status]
+        self._listen(triggers, self.preview, page.settings, shown, mode=_LATEST)
 
     def _then_preview(self, done: Any) -> None:
-        self._listen(done.success, self.preview, self.page.settings)
+        self._listen_to_moves(done.success)
 
     def open(self) -> Updates:
         """The page is open: the samples, and the saved styles."""
@@ -125,14 +141,14 @@ class Events:
             return {self.page.status: WELCOME}
         if not session.ready:
             words = line("Now add one or more styles: drop pictures, or choose samples.")
-            return {self.page.viewer: (session.view,) * 2, self.page.status: words, **self._finish(session)}
+            return {self.page.viewer: _shown((session.view,) * 2), self.page.status: words, **self._finish(session)}
         found = session.preview(_settings(values))
         if found is None:
             return {}
         words = line("A small preview. Move the controls until you like it, then make the full picture.")
-        return {self.page.viewer: found, self.page.status: words, **self._finish(session)}
+        return {self.page.viewer: _shown(found), self.page.status: words, **self._finish(session)}
 
-    def full(self, request: gr.Request, *values: Any, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:
+    def full(self, request: gr.Request, *values: Any, progress: gr.Progress = _PROGRESS) -> Iterator[Updates]:
         """The full picture is wanted."""
         page, session = self.page, self._session(request)
         start = time.perf_counter()
@@ -159,7 +175,7 @@ class Events:
             words = line(f"Done in {seconds:.1f} seconds. Compare with the handle, download it, or go on.", "done")
             anchor = link(result.token, result.name, result.size)
             yield idle | {
-                page.viewer: result.views,
+                page.viewer: _shown(result.views),
                 page.status: words,
                 page.download: gr.update(value=anchor, visible=True),
             }
@@ -191,8 +207,14 @@ class Events:
 
     def _with_style(self, session: Session, number: int) -> Updates:
         place, style = self.page.places[number], session.styles[number]
-        shown = "" if style is None else face(style.name, data_url(style.face))
-        return {place.row: gr.update(visible=True), place.face: shown, place.weight: 1}
+        if style is None:  # removed meanwhile
+            return {}
+        shown = face(style.name, data_url(style.face))
+        return {
+            place.row: gr.update(visible=True),
+            place.face: shown,
+            place.weight: gr.update(label=style.name, value=1),
+        }
 
     def _finish(self, session: Session) -> Updates:
         """The buttons below a preview: the last result is another picture than that."""
@@ -265,3 +287,8 @@ def _bytes(url: str) -> bytes:
         return b64decode(data, validate=True)
     except (binascii.Error, ValueError):
         raise UsageError("the file did not arrive whole; send it again") from None
+
+
+def _shown(pair: tuple[bytes, bytes]) -> list[dict[str, str]]:
+    """Two JPEGs as the browser takes them."""
+    return [{"url": data_url(jpeg)} for jpeg in pair]

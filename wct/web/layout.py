@@ -7,7 +7,7 @@ from typing import Any
 
 from wct.look import COLORS, LOOK
 from wct.web.libraries import gradio as gr
-from wct.web.parts import brush, compare, drop, picks
+from wct.web.parts import brush, drop, picks
 from wct.web.settings import DEFAULT_SIDE, MOST_STYLES, Limits
 from wct.web.words import WELCOME
 
@@ -38,7 +38,7 @@ class Layout:
 
     def __init__(self, limits: Limits) -> None:
         gr.HTML("<h1>Any photo in the style of any picture</h1>", elem_id="title")
-        self.status = gr.HTML(WELCOME, elem_id="status")
+        self.status = gr.HTML(WELCOME, elem_id="status", apply_default_css=False)
         with gr.Row(elem_id="desk"):
             with gr.Column(scale=4, min_width=320, elem_id="controls"):
                 self._inputs(limits)
@@ -47,23 +47,16 @@ class Layout:
                 self._easel()
 
     @property
-    def all(self) -> list[Any]:
-        """Every component that changes."""
-        places = [part for place in self.places for part in (place.row, place.face, place.weight)]
-        own = [self.status, self.photo, self.photos, self.picks, self.size, self.viewer, self.run, self.cancel]
-        return [*own, self.download, self.brush, self.name, *places]
-
-    @property
     def settings(self) -> list[Any]:
         """The controls that a picture depends on."""
         return [*(place.weight for place in self.places), self.alpha, self.levels, self.color, self.size]
 
     def _inputs(self, limits: Limits) -> None:
         most = limits.bytes
-        with gr.Group():
+        with gr.Column(elem_classes="card"):
             self.photo = drop("Photo", "drop one here, or click", accept=_PICTURES, multiple=False, most=most)
             self.photos = picks()
-        with gr.Group():
+        with gr.Column(elem_classes="card"):
             self.style = drop(
                 "Styles", f"drop up to {MOST_STYLES} pictures, or click", accept=_PICTURES, multiple=True, most=most
             )
@@ -71,14 +64,14 @@ class Layout:
             self.places = [self._place() for _ in range(MOST_STYLES)]
 
     def _place(self) -> Place:
-        with gr.Row(visible=False, elem_classes="place", equal_height=True) as row:
-            face = gr.HTML(elem_classes="face", min_width=64)
-            weight = gr.Slider(0, 1, 1, step=0.01, label="Weight", min_width=120, scale=8)
-            remove = gr.Button("Remove", size="sm", min_width=70, scale=1)
+        with gr.Row(visible=False, elem_classes="place") as row:
+            face = gr.HTML(elem_classes="face", apply_default_css=False)
+            weight = gr.Slider(0, 1, 1, step=0.01, label="Weight", min_width=100, scale=1)
+            remove = gr.Button("Remove", size="sm", min_width=70, scale=0)
         return Place(row, face, weight, remove)
 
     def _look(self, limits: Limits) -> None:
-        with gr.Group():
+        with gr.Column(elem_classes="card"):
             self.alpha = gr.Slider(0, 1.5, LOOK.alpha, step=0.01, label="Strength", info="0: the photo, 1: the style")
             self.size = gr.Slider(
                 128, limits.side, DEFAULT_SIDE, step=1, label="Size", info="Short side of the result, in pixels"
@@ -87,13 +80,13 @@ class Layout:
             self.levels = gr.CheckboxGroup(list(_LEVELS.items()), value=list(LOOK.levels), label="What changes")
 
     def _easel(self) -> None:
-        self.viewer = compare(
+        self.viewer = gr.ImageSlider(
             label="Before and after", show_label=False, interactive=False, buttons=["fullscreen"], elem_id="viewer"
         )
         with gr.Row(elem_id="actions"):
             self.run = gr.Button("Make the full picture", variant="primary", interactive=False)
             self.cancel = gr.Button("Cancel", variant="stop", visible=False)
-            self.download = gr.HTML(visible=False, elem_id="download")
+            self.download = gr.HTML(visible=False, elem_id="download", apply_default_css=False)
         with gr.Accordion("Only a part of the photo", open=False):
             gr.HTML("<p>Paint what the style shall change; the rest of the photo stays.</p>")
             self.brush = brush()

@@ -39,6 +39,13 @@ def application(studio: Studio, started: Callable[[], None]) -> Any:
         pwa=False,
         mcp_server=False,
         enable_monitoring=False,
-        theme=gr.themes.Soft(primary_hue="orange", neutral_hue="stone", font="system-ui", font_mono="monospace"),
+        theme=_theme(),
         css=asset("page.css"),
     )
+
+
+def _theme() -> Any:
+    """Fonts of the system, for others would be fetched, and plain labels."""
+    theme = gr.themes.Soft(primary_hue="orange", neutral_hue="stone", font="system-ui", font_mono="monospace")
+    plain = {"block_title_background_fill": "none", "block_title_text_color": "*body_text_color"}
+    return theme.set(**plain, block_title_padding="0", block_shadow="none")

@@ -38,13 +38,14 @@ class Studio:
     def __init__(self, load: Callable[[], Stylizer], shelf: Callable[[], Shelf], limits: Limits) -> None:
         self.limits = limits
         self._load, self._shelf = load, shelf
-        self._loading, self._counting = threading.RLock(), threading.Lock()
+        self._loading, self._painting, self._counting = threading.Lock(), threading.Lock(), threading.Lock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def prepare(self) -> None:
-        """Load what visitors will need, for whoever comes first; raises what loading the model raises."""
-        with self._loading:
-            _ = self._made, self.photos, self.paintings
+        """Load what visitors will need, in the order in which they do; raises what loading the model raises."""
+        with self._painting:
+            _ = self.photos, self.paintings
+        _ = self.stylizer
 
     @property
     def stylizer(self) -> Stylizer:
@@ -82,7 +83,7 @@ class Studio:
         """What there is to choose from, "photo", "painting" or "saved": JPEGs to recognise them by, by name."""
         from wct.web.session import FACE, jpeg
 
-        with self._loading:
+        with self._painting:
             found = self.shelf.pictures() if kind == "saved" else self._samples(kind)
         return {name: jpeg(picture, FACE) for name, picture in found.items()}
 

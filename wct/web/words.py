@@ -14,7 +14,7 @@ def line(text: str, kind: str = "next") -> str:
 
 def face(name: str, url: str) -> str:
     """A style in use."""
-    return f'<figure><img src="{escape(url)}" alt=""><figcaption>{escape(name)}</figcaption></figure>'
+    return f'<img src="{escape(url)}" alt="{escape(name)}" title="{escape(name)}">'
 
 
 def link(token: str, name: str, size: tuple[int, int]) -> str:
@@ -23,4 +23,4 @@ def link(token: str, name: str, size: tuple[int, int]) -> str:
     return f'<a href="result/{escape(token)}" download="{escape(name)}">Download PNG, {width}x{height}</a>'
 
 
-WELCOME = line("First add a photo: drop one on the left, or choose a sample.")
+WELCOME = line("First add a photo: drop one, or choose a sample.")
