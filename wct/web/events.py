@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import binascii
 import sys
 import time
-from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial, wraps
 from inspect import isgeneratorfunction
 from typing import TYPE_CHECKING, Any
 
-from wct.errors import InputError, UsageError, WctError
+from wct.errors import InputError, WctError
 from wct.images.label import one_line
-from wct.look import Look
 from wct.progress import Progress
+from wct.web.incoming import bytes_of, file_of, settings_of, text_of
 from wct.web.layout import Layout
 from wct.web.libraries import gradio as gr
 from wct.web.parts import data_url
-from wct.web.settings import Settings
 from wct.web.studio import Studio
 from wct.web.words import WELCOME, face, line, link
 
@@ -61,8 +58,7 @@ class Events:
         for number, place in enumerate(page.places):
             drawn(listen(place.remove.click, self._remover(number), [], [place.row]))
         made = [page.viewer, page.run, page.cancel, page.download, page.status]
-        seen = {"show_progress": "full", "show_progress_on": page.viewer}
-        listen(page.run.click, self.full, page.settings, made, limit=1, **seen)
+        listen(page.run.click, self.full, page.settings, made, limit=1, show_progress_on=page.viewer)
         listen(page.cancel.click, self.cancel, [], [page.status], limit=None)
         kept = [page.picks, page.name, page.status]
         listen([page.save.click, page.name.submit], self.keep, [page.name, *page.settings], kept)
@@ -76,13 +72,22 @@ class Events:
         *,
         mode: str = "once",
         limit: int | None = 4,
-        **more: Any,
+        show_progress_on: Any = None,
     ) -> Any:
         """Call `work` with the values of `inputs` on the triggers, for at most `limit` visitors at a time."""
         listener = partial(gr.on, triggers) if isinstance(triggers, list) else triggers
         # What a component would make of a value before it is sent is done here: ImageSlider writes files.
-        options = {"trigger_mode": mode, "concurrency_limit": limit, "postprocess": False, "api_visibility": "private"}
-        return listener(_friendly(work), list(inputs), list(outputs), **{**options, "show_progress": "hidden", **more})
+        return listener(
+            _friendly(work),
+            list(inputs),
+            list(outputs),
+            trigger_mode=mode,
+            concurrency_limit=limit,
+            postprocess=False,
+            api_visibility="private",
+            show_progress="full" if show_progress_on else "hidden",
+            show_progress_on=show_progress_on,
+        )
 
     def _listen_to_moves(self, triggers: Any) -> None:
         """Draw a preview on the triggers."""
@@ -104,34 +109,34 @@ class Events:
     def take_photo(self, request: gr.Request, event: gr.EventData) -> Updates:
         """A photo was dropped."""
         session = self._session(request)
-        session.take_photo(session.read(*_file(event)))
+        session.take_photo(session.read(*file_of(event)))
         return self._with_photo(session)
 
     def take_style(self, request: gr.Request, event: gr.EventData) -> Updates:
         """A style picture was dropped."""
         session = self._session(request)
-        picture = session.read(*_file(event))
+        picture = session.read(*file_of(event))
         return self._with_style(session, session.add_style(picture.name, picture))
 
     def refuse(self, event: gr.EventData) -> Updates:
         """A file was dropped that is too large to be sent."""
         most = self.studio.limits.bytes / 2**20
-        raise InputError(f"{_text(event, 'name')}: is larger than {most:g} MB, which is the most; make it smaller")
+        raise InputError(f"{text_of(event, 'name')}: is larger than {most:g} MB, which is the most; make it smaller")
 
     def pick_photo(self, request: gr.Request, event: gr.EventData) -> Updates:
         """A sample photo was chosen."""
         session = self._session(request)
-        session.take_photo(self.studio.photo(_text(event, "name")))
+        session.take_photo(self.studio.photo(text_of(event, "name")))
         return self._with_photo(session)
 
     def pick_style(self, request: gr.Request, event: gr.EventData) -> Updates:
         """A sample style or a saved one was chosen."""
-        session, name = self._session(request), _text(event, "name")
-        return self._with_style(session, session.add_style(name, self.studio.style(_text(event, "kind"), name)))
+        session, name = self._session(request), text_of(event, "name")
+        return self._with_style(session, session.add_style(name, self.studio.style(text_of(event, "kind"), name)))
 
     def paint(self, request: gr.Request, event: gr.EventData) -> Updates:
         """The mask was painted on."""
-        self._session(request).take_mask(_bytes(_text(event, "png")))
+        self._session(request).take_mask(bytes_of(text_of(event, "png")))
         return {}
 
     def preview(self, request: gr.Request, *values: Any) -> Updates:
@@ -142,7 +147,7 @@ class Events:
         if not session.ready:
             words = line("Now add one or more styles: drop pictures, or choose samples.")
             return {self.page.viewer: _shown((session.view,) * 2), self.page.status: words, **self._finish(session)}
-        found = session.preview(_settings(values))
+        found = session.preview(settings_of(values))
         if found is None:
             return {}
         words = line("A small preview. Move the controls until you like it, then make the full picture.")
@@ -161,10 +166,10 @@ class Events:
         idle = {page.run: gr.update(visible=True), page.cancel: gr.update(visible=False)}
 
         def tell(step: Progress) -> None:
-            progress((step.done, step.total), desc="Stylising")
+            progress(step.done / step.total, desc="Stylising")
 
         try:
-            result = session.full(_settings(values), tell)
+            result = session.full(settings_of(values), tell)
         except Exception as error:
             yield idle | {page.status: line(_reason(error), "error")}
             return
@@ -187,7 +192,7 @@ class Events:
 
     def keep(self, request: gr.Request, name: str, *values: Any) -> Updates:
         """The styles in use shall be saved as one."""
-        kept = self.studio.shelf.save(self._session(request).blend(_settings(values)), name)
+        kept = self.studio.shelf.save(self._session(request).blend(settings_of(values)), name)
         words = line(f"Kept as {kept}: it is among the styles to choose from, and a file that wct takes.", "done")
         return {self.page.picks: self._cards("painting", "saved"), self.page.name: "", self.page.status: words}
 
@@ -252,41 +257,8 @@ def _reason(error: Exception) -> str:
     return "something went wrong here; try another picture or a smaller size"
 
 
-def _settings(values: Sequence[Any]) -> Settings:
-    """The values of `Layout.settings`; UsageError where a request made them up."""
-    try:
-        *weights, alpha, levels, color, size = values
-        look = Look(alpha=float(alpha), levels=tuple(int(level) for level in levels), color=str(color))
-        return Settings(tuple(float(weight) for weight in weights), look, int(size))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise error if isinstance(error, WctError) else UsageError("a setting is no number") from error
-
-
 def _visitor(request: gr.Request) -> str:
     return str(request.session_hash)
-
-
-def _text(event: gr.EventData, key: str) -> str:
-    value = event._data.get(key) if isinstance(event._data, dict) else None
-    if not isinstance(value, str):
-        raise UsageError(f"{key} is missing from the request")
-    return value
-
-
-def _file(event: gr.EventData) -> tuple[bytes, str]:
-    """Bytes and name of a dropped file."""
-    return _bytes(_text(event, "data")), _text(event, "name")
-
-
-def _bytes(url: str) -> bytes:
-    """What a data URL holds; UsageError for any other text."""
-    head, comma, data = url.partition(",")
-    try:
-        if not (head.startswith("data:") and (head.endswith(";base64") or not data) and comma):
-            raise ValueError
-        return b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        raise UsageError("the file did not arrive whole; send it again") from None
 
 
 def _shown(pair: tuple[bytes, bytes]) -> list[dict[str, str]]:

@@ -36,7 +36,7 @@ def data_url(jpeg: bytes) -> str:
 
 def drop(title: str, hint: str, *, accept: str, multiple: bool, most: int) -> Any:
     """A place to drop files on. Value: a picture to show. Events: file (name, data) and refused (name)."""
-    props = {"title": title, "hint": hint, "accept": accept, "multiple": multiple, "most": most}
+    props: dict[str, Any] = {"title": title, "hint": hint, "accept": accept, "multiple": multiple, "most": most}
     return gr.HTML(
         html_template=_DROP, js_on_load=asset("drop.js"), elem_classes="drops", apply_default_css=False, **props
     )

@@ -154,6 +154,7 @@ class Session:
             raise UsageError("a picture is being made already; wait for it, or cancel it")
         try:
             self._stop.clear()
+            self._moved()  # or a preview that was asked for before would be shown after it
 
             def step(done: Progress) -> None:
                 if self._stop.is_set():
