@@ -8,7 +8,7 @@ from typing import Any
 from wct.look import COLORS, LOOK
 from wct.web.libraries import gradio as gr
 from wct.web.parts import brush, drop, picks
-from wct.web.settings import DEFAULT_SIDE, MOST_STYLES, Limits
+from wct.web.settings import DEFAULT_SIDE, LEAST_SIDE, MOST_STYLES, Limits
 from wct.web.words import WELCOME
 
 __all__ = ["Layout", "Place"]
@@ -74,7 +74,7 @@ class Layout:
         with gr.Column(elem_classes="card"):
             self.alpha = gr.Slider(0, 1.5, LOOK.alpha, step=0.01, label="Strength", info="0: the photo, 1: the style")
             self.size = gr.Slider(
-                128, limits.side, DEFAULT_SIDE, step=1, label="Size", info="Short side of the result, in pixels"
+                LEAST_SIDE, limits.side, DEFAULT_SIDE, step=1, label="Size", info="Short side of the result, in pixels"
             )
             self.color = gr.Radio(list(_COLORS.items()), value=LOOK.color, label="Colours")
             self.levels = gr.CheckboxGroup(list(_LEVELS.items()), value=list(LOOK.levels), label="What changes")

@@ -19,7 +19,7 @@ from wct.progress import Progress
 from wct.regions import Region
 from wct.style import Style
 from wct.web.preview import Preview
-from wct.web.settings import DEFAULT_SIDE, MOST_STYLES, Settings
+from wct.web.settings import DEFAULT_SIDE, LEAST_SIDE, MOST_STYLES, Settings
 from wct.web.studio import Studio
 
 __all__ = ["FACE", "Chosen", "Result", "Session", "jpeg"]
@@ -93,8 +93,8 @@ class Session:
 
     @property
     def default_size(self) -> int:
-        """The short side for results to begin with: the photo's own, within bounds."""
-        return DEFAULT_SIDE if self.photo is None else min(DEFAULT_SIDE, *self.photo.size)
+        """The short side for results to begin with: the photo's own, within bounds; UsageError without a photo."""
+        return max(LEAST_SIDE, min(DEFAULT_SIDE, *self._photo().size))
 
     def read(self, data: bytes, name: str) -> Picture:
         """A picture that the visitor sent; InputError where it is none, or too large."""

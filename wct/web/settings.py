@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from wct.look import Look
 
-__all__ = ["DEFAULT_SIDE", "MOST_STYLES", "Limits", "Settings"]
+__all__ = ["DEFAULT_SIDE", "LEAST_SIDE", "MOST_STYLES", "Limits", "Settings"]
 
 MOST_STYLES = 4
-DEFAULT_SIDE = 768
-"""Pixels: short side of results to begin with, which takes seconds without a GPU."""
+LEAST_SIDE, DEFAULT_SIDE = 64, 768
+"""Pixels: short sides of the smallest results, and of those to begin with, which take seconds without a GPU."""
 
 
 @dataclass(frozen=True)
