@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Studio"]
 
-_MOST_VISITORS = 100
+_MOST_VISITORS = 32
 """Whoever was away longest goes, with all that they had, when there are more."""
 
 
