@@ -131,12 +131,24 @@ def test_the_newest_move_wins_and_those_that_wait_are_never_drawn(
         assert begun.wait(60)
         for weight, waiting in ((0.2, 2), (0.3, 3)):
             moves.append(pool.submit(session.preview, replace(SETTINGS, weights=(weight, 1, 1, 1))))
-            while session._move < waiting + 1:  # the photo was a move too
+            while session._move < waiting + 3:  # a photo and two styles were moves too
                 pass
         go.set()
         found = [move.result() for move in moves]
     assert drawn == [0.1, 0.3]
     assert [one is None for one in found] == [True, True, False]
+
+
+def test_a_preview_of_what_the_result_shows_does_not_take_its_place(session: Session) -> None:
+    other = replace(SETTINGS, size=64)
+    assert session.preview(other) is not None
+    full(session, other)
+    assert session.preview(other) is None
+    assert session.preview(SETTINGS) is not None
+    assert session.preview(other) is not None
+    full(session, other)
+    session.drop_style(1)
+    assert session.preview(other) is not None
 
 
 def test_a_cancelled_result_is_gone_and_the_next_one_is_made(session: Session) -> None:
@@ -158,7 +170,8 @@ def test_two_visitors_at_once_get_what_each_alone_would_get(studio: Studio, tmp_
     alone = []
     for seed in (1, 2):
         visitor = filled(Session(studio), tmp_path, seed)
-        alone.append((full(visitor), visitor.preview(SETTINGS)))
+        preview = visitor.preview(SETTINGS)
+        alone.append((full(visitor), preview))
     together = [filled(studio.session(name), tmp_path, seed) for name, seed in (("a", 1), ("b", 2))]
     with ThreadPoolExecutor(4) as pool:
         results = [pool.submit(full, visitor) for visitor in together]
@@ -166,6 +179,8 @@ def test_two_visitors_at_once_get_what_each_alone_would_get(studio: Studio, tmp_
         assert [one.result() for one in results] == [png for png, _ in alone]
         shown = [one.result() for one in previews]
     assert all(found in (None, wanted) for found, (_, wanted) in zip(shown, alone, strict=True))
+    for visitor in together:
+        visitor.preview(replace(SETTINGS, size=64))
     assert [visitor.preview(SETTINGS) for visitor in together] == [wanted for _, wanted in alone]
     assert alone[0] != alone[1]
 
@@ -205,18 +220,28 @@ def test_four_styles_are_the_most_and_a_place_can_be_freed(session: Session) -> 
         _ = Session(session.studio).view
 
 
-def test_a_result_can_be_had_by_its_token_until_its_visitor_goes(studio: Studio, tmp_path: Path) -> None:
-    full(filled(studio.session("a"), tmp_path, 0))
-    result = studio.session("a").result
-    assert result is not None and studio.result(result.token) is result
-    assert studio.result("another") is None
-    for other in range(100):
-        studio.session(str(other))
-    assert studio.result(result.token) is None and studio.session("a").photo is None
-    full(filled(studio.session("a"), tmp_path, 0))
-    token = studio.session("a").result
+def test_a_visitor_is_remembered_until_too_many_came_after(studio: Studio, tmp_path: Path) -> None:
+    def fill() -> str:
+        full(filled(studio.session("a"), tmp_path, 0))
+        result = studio.session("a").result
+        assert result is not None and studio.result(result.token) is result
+        return result.token
+
+    token, session = fill(), studio.session("a")
     studio.leave("a")
-    assert token is not None and studio.result(token.token) is None
+    assert studio.result(token) is not None and studio.session("a") is session
+    studio.leave("a")
+    for other in range(4):
+        studio.session(str(other))
+        studio.leave(str(other))
+    assert studio.result(token) is None and studio.session("a").photo is None
+    token = fill()
+    for other in range(31):
+        studio.session(str(other))
+    assert studio.result(token) is not None
+    studio.session("one more")
+    assert studio.result(token) is None and studio.result("another") is None
+    studio.leave("nobody")
 
 
 def test_a_kept_style_gives_the_blend_that_was_kept(session: Session, tmp_path: Path) -> None:
@@ -239,6 +264,8 @@ def test_a_kept_style_gives_the_blend_that_was_kept(session: Session, tmp_path: 
     session.drop_style(1)
     session.drop_style(0)
     session.add_style("kept", session.studio.style("saved", "Blue waves"))
+    with pytest.raises(UsageError, match="only its own colours"):
+        session.preview(replace(SETTINGS, look=Look(color="content")))
     assert float((read(full(session)).rgb - read(made).rgb).abs().max()) <= 1.01 / 255
 
 

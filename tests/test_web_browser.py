@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -136,8 +137,6 @@ def test_what_is_painted_is_stylised_and_the_rest_stays(tab: Any, tmp_path: Path
 
 def pixels(url: str) -> Any:
     """(H, W, 3) in 0..255 of a JPEG in an address."""
-    from base64 import b64decode
-
     return read(b64decode(url.split(",")[1])).rgb.permute(1, 2, 0).numpy() * 255
 
 
@@ -162,6 +161,10 @@ def test_styles_are_kept_and_chosen_again(tab: Any, page: Page) -> None:
     tab.get_by_role("button", name="Keep", exact=True).click()
     changed(tab, lambda: tab.locator(".picks button[data-name='Night sky']").click())
     assert tab.locator(".place:visible").count() == 2
+    tab.get_by_label("The photo's", exact=True).check()
+    status(tab, "has only its own colours")
+    changed(tab, lambda: tab.get_by_label("The photo's, only light changes").check())
+    status(tab, "A small preview")
     assert [path.name for path in page.shelf.iterdir()] == ["Night sky.style"]
 
 

@@ -71,6 +71,21 @@ def test_only_what_the_page_needs_is_answered(page: Page, path: str) -> None:
     assert body.count(b"\n") == 1
 
 
+def test_who_closes_the_page_leaves(page: Page, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "photo.png", (96, 120)).read_bytes()
+
+    def has_photo(visitor: str) -> bool:
+        """Whether a preview shows it: without one there is only a line that asks for it."""
+        return "image/jpeg" in json.dumps(page.ask(visitor, "preview", CONTROLS))
+
+    visitors = [f"visitor{number}" for number in range(12)]
+    for visitor in visitors:
+        assert not has_photo(visitor)
+        assert page.ask(visitor, "take_photo", [], dropped(photo))["success"]
+        assert has_photo(visitor), "who comes back at once is known"  # `ask` closes the stream each time
+    assert not all(has_photo(visitor) for visitor in visitors)
+
+
 @pytest.mark.parametrize("path", ["upload", "component_server", "run/preview", "call/preview", "cancel", "vibe-edit/"])
 def test_nothing_is_taken_but_events(page: Page, path: str) -> None:
     assert page.request("POST", f"/gradio_api/{path}", b"{}", Content_Type="application/json")[0] == 404

@@ -43,7 +43,6 @@ class Events:
         """Connect the components with the methods, within `blocks`."""
         page, listen, drawn = self.page, self._listen, self._then_preview
         listen(blocks.load, self.open, [], [page.photos, page.picks], limit=None)
-        blocks.unload(self.leave)
         changes = [page.alpha.input, page.levels.input, page.color.input, page.size.input]
         self._listen_to_moves([*changes, *(place.weight.input for place in page.places)])
         loaded = [page.photo, page.brush, page.size]
@@ -102,10 +101,6 @@ class Events:
         """The page is open: the samples, and the saved styles."""
         return {self.page.photos: self._cards("photo"), self.page.picks: self._cards("painting", "saved")}
 
-    def leave(self, request: gr.Request) -> None:
-        """The page is closed."""
-        self.studio.leave(_visitor(request))
-
     def take_photo(self, request: gr.Request, event: gr.EventData) -> Updates:
         """A photo was dropped."""
         session = self._session(request)
@@ -147,7 +142,10 @@ class Events:
         if not session.ready:
             words = line("Now add one or more styles: drop pictures, or choose samples.")
             return {self.page.viewer: _shown((session.view,) * 2), self.page.status: words, **self._finish(session)}
-        found = session.preview(settings_of(values))
+        try:
+            found = session.preview(settings_of(values))
+        except WctError as error:  # in the one place for it: over the page, one would come with every move of a slider
+            return {self.page.status: line(str(error), "error")}
         if found is None:
             return {}
         words = line("A small preview. Move the controls until you like it, then make the full picture.")
@@ -204,7 +202,7 @@ class Events:
         return remove
 
     def _session(self, request: gr.Request) -> Session:
-        return self.studio.session(_visitor(request))
+        return self.studio.session(str(request.session_hash))
 
     def _with_photo(self, session: Session) -> Updates:
         page, url = self.page, data_url(session.view)
@@ -255,10 +253,6 @@ def _reason(error: Exception) -> str:
         return str(error)
     sys.stderr.write(f"wct web: unexpected {type(error).__name__} ({one_line(error)})\n")
     return "something went wrong here; try another picture or a smaller size"
-
-
-def _visitor(request: gr.Request) -> str:
-    return str(request.session_hash)
 
 
 def _shown(pair: tuple[bytes, bytes]) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from wct.web.studio import Studio
 
@@ -19,10 +19,10 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # Gradio also answers requests for files and addresses, uploads, functions of components, a proxy and an editor of
 # source code. Nothing of that is needed, for files come in and go out within events.
-_READ = re.compile(
-    r"/|/config|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static)/[\w./-]+"
-    r"|/gradio_api/(queue/data|heartbeat/\w+|startup-events|theme\.css|app_id)"
-)
+_READ = re.compile(r"/|/config|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static)/[\w./-]+")
+_STREAM = "/gradio_api/queue/data"
+"""All answers to the events of a page; it ends when the page is closed."""
+_ALIVE = re.compile(r"/gradio_api/heartbeat/\w+")
 _WRITE = re.compile(r"/gradio_api/queue/join")
 _RESULT = re.compile(r"/result/([\w-]{20,60})")
 
@@ -65,6 +65,14 @@ class Gate:
             await _refuse(send, 403, "this page is not reached under that name")
         elif method in ("GET", "HEAD") and (found := _RESULT.fullmatch(path)):
             await self._give(found[1], send)
+        elif method == "GET" and path == _STREAM:
+            try:
+                await self.application(scope, receive, send)
+            finally:
+                self.studio.leave(parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0])
+        elif method == "GET" and _ALIVE.fullmatch(path):
+            # Gradio would hold this open as well, and browsers have six connections to a server, over all tabs.
+            await _send(send, 200, b"data: ALIVE\n\n", "text/event-stream", {})
         elif method in ("GET", "HEAD") and _READ.fullmatch(path) and ".." not in path:
             await self.application(scope, receive, send)
         elif method == "POST" and _WRITE.fullmatch(path):

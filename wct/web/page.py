@@ -11,7 +11,7 @@ from wct.web.layout import Layout
 from wct.web.libraries import FastAPI
 from wct.web.libraries import gradio as gr
 from wct.web.parts import asset
-from wct.web.studio import Studio
+from wct.web.studio import MOST_VISITORS, Studio
 
 __all__ = ["application"]
 
@@ -27,6 +27,8 @@ def application(studio: Studio, started: Callable[[], None]) -> Any:
     with gr.Blocks(title="wct", analytics_enabled=False) as blocks:
         Events(studio, Layout(studio.limits)).wire(blocks)
     blocks.queue(max_size=64)
+    blocks.state_session_capacity = MOST_VISITORS
+    blocks._queue.pending_event_ids_session = _Pending()
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     return gr.mount_gradio_app(
         app,
@@ -42,6 +44,17 @@ def application(studio: Studio, started: Callable[[], None]) -> Any:
         theme=_theme(),
         css=asset("page.css"),
     )
+
+
+class _Pending(dict[str, set[str]]):
+    """Events by visitor, of which one never ends.
+
+    Gradio ends its stream to a page when nothing is pending, and then what the page asks for at that very moment is
+    never answered: a click while a preview arrives.
+    """
+
+    def __setitem__(self, visitor: str, events: set[str]) -> None:
+        super().__setitem__(visitor, events | {"page"})
 
 
 def _theme() -> Any:

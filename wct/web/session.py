@@ -77,7 +77,8 @@ class Session:
         self.mask: Tensor | None = None
         self.result: Result | None = None
         self._preview: Preview | None = None
-        self._move = 0
+        self._move = self._edits = 0
+        self._finished: tuple[int, Settings] | None = None  # what the last result shows, until a preview is drawn
         self._counting, self._drawing, self._working = threading.Lock(), threading.Lock(), threading.Lock()
         self._stop = threading.Event()
 
@@ -107,7 +108,7 @@ class Session:
     def take_photo(self, photo: Picture) -> None:
         """Stylise this photo from now on, all of it."""
         self.photo, self.mask, self.result = photo, None, None
-        self._moved()
+        self._edited()
 
     def add_style(self, name: str, source: Picture | Style) -> int:
         """Use one style more, and return its place; UsageError where all places are taken."""
@@ -117,23 +118,26 @@ class Session:
             if not free:
                 raise UsageError(f"{MOST_STYLES} styles are in use, which is the most; remove one first")
             self.styles[free[0]] = Chosen(name, source, face)
+        self._edited()
         return free[0]
 
     def drop_style(self, place: int) -> None:
         """Use the style in a place no more."""
         self.styles[place] = None
+        self._edited()
 
     def take_mask(self, png: bytes | None) -> None:
         """Stylise only where this PNG is white, or everything where it is black or None; InputError where it is bad."""
         mask = None if png is None else read(png, max_pixels=4 * 2**20, formats=("PNG",), name="mask").rgb.mean(0)
         self.mask = None if mask is None or not bool(mask.any()) else mask
+        self._edited()
 
     def preview(self, settings: Settings) -> tuple[bytes, bytes] | None:
-        """Photo and result as small JPEGs; None where a newer move was made meanwhile, for which this one makes way.
+        """Photo and result as small JPEGs; None where a newer move was made meanwhile, or the last result shows it.
 
         Raises what a stylisation raises; UsageError without a photo or a style.
         """
-        move = self._moved()
+        move, asked = self._moved(), (self._edits, settings)
         with self._drawing:  # who waits here may be out of date when it is their turn
             if move != self._move:
                 return None
@@ -143,7 +147,10 @@ class Session:
             if found is None or found.source is not photo or found.size != size:
                 found = self._preview = Preview(self.studio.stylizer, photo, size)
             made = found(sources, weights, settings.look, self.mask)
-        return (jpeg(found.photo, _VIEW), jpeg(made, _VIEW)) if move == self._move else None
+        if move != self._move or asked == self._finished:
+            return None
+        self._finished = None
+        return jpeg(found.photo, _VIEW), jpeg(made, _VIEW)
 
     def full(self, settings: Settings, progress: Callable[[Progress], None]) -> Result | None:
         """The result in full size, which is also kept as `result`; None where it was cancelled.
@@ -155,13 +162,14 @@ class Session:
         try:
             self._stop.clear()
             self._moved()  # or a preview that was asked for before would be shown after it
+            asked = self._edits, settings
 
             def step(done: Progress) -> None:
                 if self._stop.is_set():
                     raise _Cancelled
                 progress(done)
 
-            self.result = self._made(settings, step)
+            self.result, self._finished = self._made(settings, step), asked
             return self.result
         except _Cancelled:
             return None
@@ -183,6 +191,12 @@ class Session:
             self._move += 1
             return self._move
 
+    def _edited(self) -> None:
+        """Photo, styles or mask are others now."""
+        with self._counting:
+            self._edits += 1
+            self._move += 1
+
     def _made(self, settings: Settings, step: Callable[[Progress], None]) -> Result:
         photo, sources, weights = self._chosen(settings)
         size, stylizer, mask = self._size(photo, settings), self.studio.stylizer, self.mask
@@ -201,7 +215,11 @@ class Session:
 
     def _chosen(self, settings: Settings) -> tuple[Picture, list[Picture | Style], list[float]]:
         """The photo, and the styles in use with their weights."""
-        return self._photo(), *self._in_use(settings)
+        photo, (sources, weights) = self._photo(), self._in_use(settings)
+        kept = [source.name for source in sources if isinstance(source, Style)]
+        if kept and settings.look.color == "content":
+            raise UsageError(f"style {kept[0]}: has only its own colours; use its picture, or let only light change")
+        return photo, sources, weights
 
     def _photo(self) -> Picture:
         if self.photo is None:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from wct.web.session import Result, Session
     from wct.web.shelf import Shelf
 
-__all__ = ["Studio"]
+__all__ = ["MOST_VISITORS", "Studio"]
 
-_MOST_VISITORS = 32
-"""Whoever was away longest goes, with all that they had, when there are more."""
+MOST_VISITORS, _MOST_AWAY = 32, 4
+"""How many are remembered with all that they have, and of those that closed the page or lost the connection."""
 
 
 class Studio:
@@ -40,6 +40,7 @@ class Studio:
         self._load, self._shelf = load, shelf
         self._loading, self._painting, self._counting = threading.Lock(), threading.Lock(), threading.Lock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._away: OrderedDict[str, Session] = OrderedDict()
 
     def prepare(self) -> None:
         """Load what visitors will need, in the order in which they do; raises what loading the model raises."""
@@ -105,26 +106,32 @@ class Studio:
         return found[name]
 
     def session(self, visitor: str) -> Session:
-        """The session of a visitor, a new one for a new visitor."""
+        """The session of a visitor: a new one for a new visitor, their own for one that comes back soon."""
         from wct.web.session import Session
 
         with self._counting:
-            if visitor not in self._sessions:
-                self._sessions[visitor] = Session(self)
-                while len(self._sessions) > _MOST_VISITORS:
-                    self._sessions.popitem(last=False)[1].cancel()
-            self._sessions.move_to_end(visitor)
-            return self._sessions[visitor]
+            found = self._sessions.pop(visitor, None) or self._away.pop(visitor, None) or Session(self)
+            self._sessions[visitor] = found
+            _forget(self._sessions, MOST_VISITORS)
+            return found
 
     def leave(self, visitor: str) -> None:
-        """A visitor is gone, and all that they had."""
+        """A visitor closed the page, or lost the connection and may come back: their work is given up."""
         with self._counting:
-            session = self._sessions.pop(visitor, None)
-        if session:
-            session.cancel()
+            found = self._sessions.pop(visitor, None)
+            if found:
+                found.cancel()
+                self._away[visitor] = found
+                _forget(self._away, _MOST_AWAY)
 
     def result(self, token: str) -> Result | None:
-        """The result that was given this token, while its visitor is there and has no newer one."""
+        """The result that was given this token, while its visitor is remembered and has no newer one."""
         with self._counting:
-            results = [session.result for session in self._sessions.values()]
+            results = [session.result for session in (*self._sessions.values(), *self._away.values())]
         return next((one for one in results if one is not None and one.token == token), None)
+
+
+def _forget(sessions: OrderedDict[str, Session], most: int) -> None:
+    """Let those go that came first, where there are too many."""
+    while len(sessions) > most:
+        sessions.popitem(last=False)[1].cancel()
