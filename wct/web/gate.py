@@ -85,8 +85,11 @@ class Gate:
         headers = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
         origin = headers.get(b"origin", b"").decode("latin-1")
-        known = self.hosts is None or urlsplit(f"//{host}").hostname in self.hosts
-        return known and (not origin or urlsplit(origin).netloc == host)
+        try:
+            known = self.hosts is None or urlsplit(f"//{host}").hostname in self.hosts
+            return known and (not origin or urlsplit(origin).netloc == host)
+        except ValueError:  # no address at all
+            return False
 
     async def _give(self, token: str, send: Send) -> None:
         result = self.studio.result(token)
