@@ -21,6 +21,7 @@ from wct.cli.stylize import stylize
 from wct.cli.texture import texture
 from wct.cli.train import train
 from wct.cli.video import video
+from wct.cli.web import web
 
 __all__ = ["app"]
 
@@ -47,7 +48,7 @@ def wct(
     """
 
 
-for verb in (stylize, batch, video, grid, texture, doctor, demo, bench):
+for verb in (stylize, batch, video, grid, texture, web, doctor, demo, bench):
     app.command()(verb)
 app.command(cls=StyleCommand)(style)
 app.command(cls=ModelsCommand)(models)
