@@ -19,7 +19,7 @@ from films import pan
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from shell import LIMIT, Call, environment, picture, run, start
+from shell import LIMIT, environment, picture, run, start
 from strategies import generator
 
 from wct.content import Content
@@ -237,12 +237,12 @@ def test_a_cluster_of_this_machine_alone(tiny_folder: Path, tmp_path: Path) -> N
     assert_same(read(tmp_path / "far.png"), read(tmp_path / "near.png"))
 
 
-def test_what_cannot_be(call: Call, tmp_path: Path) -> None:
+def test_what_cannot_be(tmp_path: Path) -> None:
     picture(tmp_path / "photo.png")
     picture(tmp_path / "wave.png", seed=50)
     command = ("stylize", "photo.png", "wave.png", "--engine")
-    assert "local or ray" in call(*command, "dask").refused()
-    assert "--engine ray" in call(*command, "local", "--address", "127.0.0.1:1").refused()
+    assert "local or ray" in run(*command, "dask", cwd=tmp_path).refused()
+    assert "--engine ray" in run(*command, "local", "--address", "127.0.0.1:1", cwd=tmp_path).refused()
     assert "no Ray cluster at nowhere" in run(*command, "ray", "--address", "nowhere", cwd=tmp_path).refused()
 
 

@@ -36,6 +36,9 @@ WRITE_EXTENSIONS = {
 }
 
 
+_PHOTOMETRIC, _YCBCR = 262, 6
+
+
 class _BudgetedTiff(TiffImageFile):
     """Allocates without Pillow's own, global pixel limit: the caller has checked its budget on the header."""
 
@@ -43,6 +46,13 @@ class _BudgetedTiff(TiffImageFile):
         if self._im is None:
             self.im = Image.new(self.mode, self._tile_size).im
         super().load_prepare()
+
+    def _setup(self) -> None:
+        """Pillow below 13, gradio's bound, takes YCbCr without compression for RGB with a fourth byte."""
+        super()._setup()
+        if self.tag_v2.get(_PHOTOMETRIC) == _YCBCR and all(tile.codec_name == "raw" for tile in self.tile):
+            self._mode = "YCbCr"
+            self.tile = [tile._replace(args=("YCbCr", 0, 1)) for tile in self.tile]
 
 
 # The classes are called directly: `Image.open` warns or raises by a global pixel limit, whatever budget the caller set.
