@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench train clean
+.PHONY: demo test lint fuzz soak bench train clean
 
 demo: $(READY)
 	$(VENV)/bin/wct demo --overwrite
@@ -15,6 +15,16 @@ lint: $(READY)
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m ruff format --check .
 	$(VENV)/bin/python -m mypy
+
+# Damaged files, and what comes of them: make fuzz N=50000 SEED=7. A few hundred are among the tests.
+N ?= 5000
+SEED ?= 0
+fuzz: $(READY)
+	PYTHONPATH=tests $(VENV)/bin/python -m fuzz --n $(N) --seed $(SEED)
+
+# Long runs: a thousand stylisations, then visitors of the page at once.
+soak: $(READY)
+	$(VENV)/bin/python tests/soak.py
 
 # Of the other models, VGG-19's weights come from a file: make bench VGG=vgg19.safetensors
 bench: $(READY)

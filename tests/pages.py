@@ -74,20 +74,40 @@ class Page:
         return self.request("POST", path, data, Content_Type="application/json")[:2]
 
     def ask(self, visitor: str, event: str, values: list[Any], details: Any = None) -> dict[str, Any]:
-        """What an event of the page comes to."""
-        status, body = self.join(visitor, event, values, details)
-        assert status == 200, body[:200]
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=LIMIT)
+        """What an event of the page comes to, for a visitor who leaves with the answer."""
+        one = Visitor(self, visitor)
         try:
-            connection.request("GET", f"/gradio_api/queue/data?session_hash={visitor}")
-            for line in connection.getresponse():
-                if line.startswith(b"data:"):
-                    found: dict[str, Any] = json.loads(line[5:])
-                    if found["msg"] == "process_completed" and found["event_id"] == json.loads(body)["event_id"]:
-                        return found
+            return one.ask(event, values, details)
         finally:
-            connection.close()
+            one.leave()
+
+
+class Visitor:
+    """Someone with the page open: one stream for the answers to all events, until `leave`."""
+
+    def __init__(self, page: Page, name: str) -> None:
+        self.page, self.name = page, name
+        self._connection: HTTPConnection | None = None
+        self._lines: Iterator[bytes] = iter(())
+
+    def ask(self, event: str, values: list[Any], details: Any = None) -> dict[str, Any]:
+        """What an event of the page comes to."""
+        status, body = self.page.join(self.name, event, values, details)
+        assert status == 200, body[:200]
+        if self._connection is None:
+            self._connection = HTTPConnection("127.0.0.1", self.page.port, timeout=LIMIT)
+            self._connection.request("GET", f"/gradio_api/queue/data?session_hash={self.name}")
+            self._lines = iter(self._connection.getresponse())
+        for line in self._lines:
+            if line.startswith(b"data:"):
+                found: dict[str, Any] = json.loads(line[5:])
+                if found["msg"] == "process_completed" and found["event_id"] == json.loads(body)["event_id"]:
+                    return found
         raise AssertionError(f"no answer to {event}")
+
+    def leave(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import subprocess
@@ -254,6 +255,14 @@ def test_what_cannot_work_is_one_line_and_leaves_nothing(
     assert words in call("video", *arguments, "--model", tiny_folder).refused()
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "wave.mp4").read_bytes() == b"precious"
+
+
+def test_a_pipe_is_refused_without_waiting_for_it(call: Call, tmp_path: Path, tiny_folder: Path) -> None:
+    picture(tmp_path / "wave.png")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for source in ("pipe.mp4", "-", "http://127.0.0.1:9/film.mp4"):
+        command = ["video", source, "wave.png", "-o", "out.mp4", "--model", tiny_folder]
+        assert "add --live" in call(*command).refused()
 
 
 def test_keyframes_as_they_are_written() -> None:

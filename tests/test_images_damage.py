@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import struct
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from shell import LIMIT, environment
 
 from wct.errors import InputError
 from wct.images import DEFAULT_MAX_PIXELS, Picture, PictureWarning, read
@@ -58,6 +61,24 @@ def assert_picture_or_line(data: bytes) -> None:
     except InputError as error:
         found = str(error)
     assert isinstance(found, Picture) or "\n" not in found
+
+
+def test_damage_is_not_told_twice(tmp_path: Path) -> None:
+    """libtiff prints what it finds, and Pillow logs; of an error there is to be one line."""
+    cut = bytearray(FILES["TIFF deflate"])
+    cut[40:44] = bytes(4)
+    lie = bytearray(hostile.tiff(NOISE))
+    at = lie.index(struct.pack("<HHII", 277, 3, 1, 3))
+    lie[at + 8 : at + 10] = struct.pack("<H", 769)
+    for i, data in enumerate((cut, lie)):
+        (tmp_path / f"{i}.tif").write_bytes(data)
+    script = (
+        "from wct.errors import InputError; from wct.images import read; import sys\n"
+        "for name in ('0.tif', '1.tif'):\n try: read(name)\n except InputError: print(name)"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    found = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, timeout=LIMIT, check=False)
+    assert (found.returncode, found.stdout, found.stderr) == (0, b"0.tif\n1.tif\n", b"")
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", *(data[:16] for data in FILES.values())]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from wct.models.encoder import Encoder, convolve, halved
 from wct.models.export import write_card
 from wct.models.spec import LEVELS, EncoderSpec, parse_spec, read_toml
 from wct.models.vgg import MEANS_BGR, VGG19, from_torchvision_names
+from wct.stylizer import Stylizer
 
 
 @pytest.fixture
@@ -134,10 +136,39 @@ def test_cards_with_wrong_stages_are_refused(folder: Path) -> None:
     assert "not valid toml" in refused(folder)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"stages": True}, "found True, needs a table"),
+        ({"encoder": []}, "found [], needs a table"),
+        ({"sha256": 3}, "found 3, needs a table"),
+        ({"sha256": {"encoder": "two\nlines"}}, "needs two\\nlines…"),
+        ({"encoder": TINY["encoder"] | {"ranks": [True] * 5}}, "[True, True, True, True, True]"),
+        ({"encoder": {"widths": [[4096] * n for n in (2, 2, 4, 4, 1)], "ranks": []}}, "needs (4096,)"),
+    ],
+)
+def test_hostile_cards_are_one_line_and_take_no_memory(folder: Path, change: dict[str, object], words: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    table = read_toml(folder / "model.toml")
+    del table["sha256"]
+    write_card(folder, table | change)
+    assert words in refused(folder)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**19  # KB; all those weights are 5 GB
+
+
+def test_control_characters_in_weights_and_names_are_escaped(folder: Path) -> None:
+    save_file({"two\nlines": torch.full((1,), torch.nan)}, folder / "odd\n.safetensors")
+    with pytest.raises(ModelError) as caught:
+        Model.load(folder, encoder=folder / "odd\n.safetensors")
+    assert str(caught.value).isprintable() and "two\\nlines holds" in str(caught.value)
+
+
 def test_a_model_without_decoders_says_so(tmp_path: Path) -> None:
     model = Model.load(write_tiny(tmp_path / "blind", stages={}))
     with pytest.raises(ModelError, match="no decoders"):
         model.decoder  # noqa: B018
+    with pytest.raises(ModelError, match="no decoders"):
+        Stylizer(model)(torch.rand(3, 20, 20), torch.rand(3, 20, 20))
 
 
 def test_the_original_input_convention_is_folded_in_exactly() -> None:

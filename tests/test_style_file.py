@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ import hostile
 import numpy as np
 import pytest
 import torch
+from fuzz.cases import Change, forged
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load, save
+from safetensors.torch import save
 from strategies import any_rank, generator, normal, seeds
 from torch import Tensor
 
@@ -25,7 +25,7 @@ from wct.images import read
 from wct.models import Model, find
 from wct.models.spec import LEVELS
 from wct.style import Part, Style
-from wct.style_file import _digest, is_style, load_style, save_style
+from wct.style_file import is_style, load_style, save_style
 from wct.stylizer import Stylizer
 from wct.swap import Texture
 
@@ -193,20 +193,6 @@ def test_every_flipped_bit_is_refused(small: bytes, tmp_path_factory: pytest.Tem
         data = bytearray(small)
         data[place] ^= 1 << bit
         refused(path, bytes(data))
-
-
-Change = Callable[[dict[str, Any], dict[str, Tensor]], object]
-
-
-def forged(data: bytes, change: Change) -> bytes:
-    """The file with a changed table and tensors, and the sha256 that belongs to them."""
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    table, tensors = json.loads(header["__metadata__"]["wct"]), load(data)
-    del table["sha256"]
-    change(table, tensors)
-    # As the reader sees numbers that JSON has no other words for.
-    seen = json.loads(json.dumps(table), parse_int=float)
-    return save(tensors, {"wct": json.dumps(table | {"sha256": _digest(seen, tensors)})})
 
 
 FIRST = "0.relu4_1."

@@ -19,7 +19,7 @@ from tiny import TINY
 from torch import Tensor, nn
 
 from wct.cli import main
-from wct.errors import TrainingError
+from wct.errors import ModelError, TrainingError
 from wct.models import Model, find
 from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
@@ -35,6 +35,11 @@ from wct.training.recipe import Phase, Recipe
 from wct.training.scale import rescale
 
 SPEC = parse_spec("tiny", TINY["encoder"], TINY["stages"], "tiny")
+ONE_PHASE: dict[str, object] = {"steps": 1, "batch": 2, "size": 32, "rate": 1e-3}
+WRONG_NUMBERS = [
+    *[("steps", 1.5), ("batch", 0), ("size", "x"), ("warmup", -1), ("rate", float("nan")), ("clip", True)],
+    *[("entries", 3), ("entries", [1, 1]), ("entries", [0] * 5), ("entries", [1] * 5), ("through", ["x"])],
+]
 RECIPE = Recipe(SPEC, seed=0, precision="float32", start=8, start_size=48, encoder=[], decoder=[], table={})
 
 
@@ -290,6 +295,24 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "encoder.pt").write_bytes(b"half a file")
     with pytest.raises(TrainingError, match="no whole checkpoint"):
         run_in(tmp_path).load("encoder")
+
+
+@pytest.mark.parametrize(
+    ("train", "words"),
+    [
+        ([], "found [], needs a table"),
+        ({"seed": "x"}, "seed is 'x'"),
+        ({"start": 0}, "start is 0"),
+        ({"encoder": 1}, "train.encoder is 1"),
+        ({"encoder": [1]}, "found 1, needs a table"),
+        *(({"encoder": [ONE_PHASE | {key: value}]}, f"{key} ") for key, value in WRONG_NUMBERS),
+    ],
+)
+def test_recipes_that_make_no_sense_are_one_line(tmp_path: Path, train: object, words: str) -> None:
+    (tmp_path / "a.toml").write_text(tomli_w.dumps(TINY | {"train": train}))
+    with pytest.raises(ModelError) as caught:
+        Recipe.read(tmp_path / "a.toml")
+    assert words in str(caught.value) and str(caught.value).isprintable()
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:

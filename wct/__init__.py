@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from wct.heap import settle
 from wct.lazy import lazy
 
 if TYPE_CHECKING:
+    from wct.augment import Stylize
     from wct.errors import WctError
     from wct.gaussian import Gaussian
     from wct.images import Picture
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from wct.style import Style
     from wct.stylizer import Stylizer
 
-# Large tensors come in huge pages where the system has them: a fifth of a stylisation's time went into handing out
-# small ones. torch reads this once, so it works only where wct is imported before torch.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+settle()
 
 __version__ = "0.1.0"
 __all__ = [
@@ -35,6 +34,7 @@ __all__ = [
     "Picture",
     "Region",
     "Style",
+    "Stylize",
     "Stylizer",
     "WctError",
     "__version__",
@@ -49,6 +49,7 @@ _HOME = {
     "Picture": "wct.images",
     "Region": "wct.regions",
     "Style": "wct.style",
+    "Stylize": "wct.augment",
     "Stylizer": "wct.stylizer",
     "WctError": "wct.errors",
     "compare": "wct.sheet",

@@ -12,6 +12,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, TypeVar
 
+import torch
+
 from wct.errors import InputError, ModelError, OutputError, UsageError, WctError
 from wct.files import check_folder, remove_stale
 from wct.images import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY, Picture, Source, check_output, read, read_comment
@@ -97,6 +99,21 @@ def batch(
         InputError, UsageError, ModelError, NumericsError: about the styles or the settings, with which no picture can
             be made. All that is about one picture is in its Outcome.
         OutputError: a folder cannot be made or written to.
+
+    Examples:
+        >>> import wct
+        >>> from pathlib import Path
+        >>> from wct.jobs import jobs_of
+        >>> from wct.samples import PAINTINGS, paint
+        >>> Path("photos").mkdir()
+        >>> for name in PAINTINGS:
+        ...     paint(name).resized(48).save(f"photos/{name}.png")
+        >>> for outcome in batch(wct.Stylizer(), jobs_of("photos", "out"), [paint("waves")]):
+        ...     print(outcome.job.target.name, outcome.status)
+        linocut.png done
+        mosaic.png done
+        strokes.png done
+        waves.png done
     """
     for job in jobs:
         check_options(job.target, quality=quality, bits=bits)
@@ -143,6 +160,13 @@ def _run(desk: _Desk, jobs: Sequence[Job]) -> Iterator[Outcome]:
         remove_stale(folder, began)
 
 
+def _pool(threads: int, name: str) -> ThreadPoolExecutor:
+    """Threads beside the model's. torch computes in each with one core: every team of its own would take cores from
+    the model's, even while it waits (100 pictures on 2 cores: 0.41 s each instead of 0.32).
+    """
+    return ThreadPoolExecutor(threads, name, initializer=torch.set_num_threads, initargs=(1,))
+
+
 def _ahead(pool: Executor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """What `work` gives for the items, in their order; some are begun before they are asked for."""
     begun: deque[Future[R]] = deque()
@@ -183,7 +207,7 @@ class _Desk:
     def work(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """All three steps for some jobs, the first and the last in other threads."""
         writing: deque[Future[Outcome]] = deque()
-        with ThreadPoolExecutor(READERS, "read") as readers, ThreadPoolExecutor(WRITERS, "write") as writers:
+        with _pool(READERS, "read") as readers, _pool(WRITERS, "write") as writers:
             try:
                 for work in map(self.stylised, _ahead(readers, self.read, jobs)):
                     writing.append(writers.submit(self.written, work))

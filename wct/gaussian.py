@@ -38,6 +38,16 @@ class Gaussian:
 
     Raises:
         UsageError: n is not a positive finite number, or shapes or dtypes do not fit.
+
+    Examples:
+        >>> import torch, wct
+        >>> features = torch.rand(3, 8, 8)
+        >>> whole = wct.Gaussian.of(features)
+        >>> whole
+        <Gaussian: 3 channels, n 64>
+        >>> merged = merge([wct.Gaussian.of(features[:, :2]), wct.Gaussian.of(features[:, 2:])])
+        >>> torch.allclose(merged.cov, whole.cov)
+        True
     """
 
     n: float
@@ -113,7 +123,7 @@ class Gaussian:
 
         Solved once: several styles share a content, and several contents a style.
         """
-        return sqrt_pair(self.cov, floor=float((ROUNDING * self.mean).square().sum()))
+        return sqrt_pair(self.cov, floor=float((ROUNDING * self.mean.detach()).square().sum()))
 
     def leading(self, rank: int) -> Tensor:
         """(C, C), the projector onto the `rank` directions in which the features vary most."""

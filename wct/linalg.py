@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -75,6 +75,8 @@ def sqrt_pair(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> 
         cut: eigenvalues up to `cut` times the largest of their matrix are dropped,
         floor: and those up to `floor`, in units of the matrix.
 
+    Gradients flow through, also where eigenvalues are equal; what is dropped stays dropped.
+
     Returns:
         `Roots` of the same shape, in float64, on `exact_device(matrix.device)`. A zero matrix keeps nothing.
 
@@ -86,16 +88,66 @@ def sqrt_pair(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> 
     # cuSOLVER has failed on all-zero matrices (flat pictures): solve the identity in their place.
     zero = (matrix == 0).all(-1).all(-1)
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    values, vectors = eigh(torch.where(zero[..., None, None], identity, matrix))
+    values, vectors = eigh(torch.where(zero[..., None, None], identity, matrix.detach()))
     values = values.masked_fill(zero[..., None], 0)
 
     kept = values > (cut * values[..., -1:]).clamp(min=floor)
     scale = torch.where(kept, values, 1).sqrt()
+    spectrum = _Spectrum(matrix, values, vectors)
     return Roots(
-        root=_rebuild(vectors, kept * scale),
-        inverse=_rebuild(vectors, kept / scale),
-        rest=_rebuild(vectors, (~kept).double()),
+        root=spectrum.rebuilt(kept * scale, 1 / (scale[..., :, None] + scale[..., None, :]), kept),
+        inverse=spectrum.rebuilt(kept / scale, -1 / _products(scale), kept),
+        rest=spectrum.rebuilt((~kept).double(), torch.zeros_like(matrix), kept),
     )
+
+
+def _products(scale: Tensor) -> Tensor:
+    a, b = scale[..., :, None], scale[..., None, :]
+    return a * b * (a + b)
+
+
+class _Spectrum(NamedTuple):
+    """A symmetric matrix and its eigendecomposition."""
+
+    matrix: Tensor
+    values: Tensor
+    vectors: Tensor
+
+    def rebuilt(self, values: Tensor, slopes: Tensor, kept: Tensor) -> Tensor:
+        """The matrix with f(eigenvalues) in place of its eigenvalues, and the gradient that this has.
+
+        Args:
+            values: (..., C), f of the eigenvalues.
+            slopes: (..., C, C), (f_i - f_j) / (l_i - l_j) where both are kept, without the cancellation.
+            kept: (..., C), which ones are; f is constant over the others.
+        """
+        if not self.matrix.requires_grad:
+            return _rebuild(self.vectors, values)
+        a, b = kept[..., :, None], kept[..., None, :]
+        gaps = self.values[..., :, None] - self.values[..., None, :]
+        across = (values[..., :, None] - values[..., None, :]) / torch.where(a != b, gaps, 1)
+        divided = torch.where(a & b, slopes, across * (a != b))
+        rebuilt: Tensor = _Rebuilt.apply(self.matrix, self.vectors, values, divided)
+        return rebuilt
+
+
+class _Rebuilt(torch.autograd.Function):
+    """f(A) of a symmetric A = V diag(l) V^T, with the derivative V (D o (V^T dA V)) V^T (Daleckii & Krein 1965).
+
+    D holds the divided differences of f. Through the eigenvectors themselves there is no derivative where two
+    eigenvalues are equal.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, _matrix: Tensor, vectors: Tensor, values: Tensor, slopes: Tensor) -> Tensor:
+        ctx.save_for_backward(vectors, slopes)
+        return _rebuild(vectors, values)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        vectors, slopes = ctx.saved_tensors
+        inner = vectors.mT @ ((grads[0] + grads[0].mT) / 2) @ vectors
+        return vectors @ (slopes * inner) @ vectors.mT, None, None, None
 
 
 def _rebuild(vectors: Tensor, values: Tensor) -> Tensor:

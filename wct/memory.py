@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from wct.errors import ModelError
 from wct.models.spec import ModelSpec
 from wct.windows import Size
 
@@ -39,8 +40,10 @@ def free_memory(device: torch.device) -> int:
 
 def pixel_bytes(spec: ModelSpec) -> int:
     """Bytes per pixel of a picture in one piece, float32: at full resolution the widest convolution's input, its padded
-    copy and its output, and 1.3 times that as measured.
+    copy and its output, and 1.3 times that as measured. ModelError where there are no decoders to make one with.
     """
+    if not spec.stages:
+        raise ModelError(f"model {spec.name!r} has no decoders; choose one that has, such as 'compact'")
     encoder, first, second = spec.encoder, *spec.stages[:2]
     trunk = [3, *encoder.widths[0]]
     chain = [encoder.channels(1), *first.low, *first.high, 3]

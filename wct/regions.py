@@ -42,6 +42,15 @@ class Region:
         mask: a grey picture of the content's size (white: inside, grey: softly), as a file or (H, W) tensor in 0..1.
             None: all that the other regions leave. Where masks overlap they share the pixel; what no region
             takes is kept.
+
+    Examples:
+        >>> import torch, wct
+        >>> from wct.samples import paint
+        >>> picture, left = paint("waves").resized(48), torch.zeros(48, 48)
+        >>> left[:, :24] = 1
+        >>> result = wct.Stylizer()(picture, [wct.Region(paint("mosaic"), left), wct.Region(None)])
+        >>> torch.equal(result.rgb[..., 32:], picture.rgb[..., 32:])
+        True
     """
 
     style: Style | Source | None

@@ -95,6 +95,12 @@ def compare(pictures: Mapping[str, Picture], columns: int | None = None, tile: i
 
     Raises:
         UsageError: there is no picture, `columns` is below 1, or the sheet would be too large.
+
+    Examples:
+        >>> import wct
+        >>> from wct.samples import PAINTINGS, paint
+        >>> wct.compare({name: paint(name) for name in PAINTINGS}, columns=2, tile=100)
+        <Picture sheet: 236x264>
     """
     width = min(len(pictures) if columns is None else columns, len(pictures))
     if width < 1:

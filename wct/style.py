@@ -16,6 +16,7 @@ from wct.images import Picture
 from wct.images.label import label
 from wct.look import BLENDS
 from wct.maps import FeatureMap, mix, normalised
+from wct.models import Model
 from wct.swap import Texture
 from wct.transforms import Transform
 
@@ -55,6 +56,15 @@ class Style:
         fingerprint: sha256 of the encoder's weights; another model's Gaussians mean nothing to it.
         colors: whose colours the statistics hold: "style", or "content" where the pictures were recoloured first.
         model: the model's name, for people.
+
+    Examples:
+        >>> import wct
+        >>> from wct.samples import paint
+        >>> stylizer = wct.Stylizer()
+        >>> style = stylizer.style(paint("waves"), paint("mosaic"), weights=[2, 1])
+        >>> style.save("mix.style")
+        >>> wct.Style.load("mix.style")
+        <Style waves, mosaic, for compact>
     """
 
     parts: tuple[Part, ...]
@@ -86,6 +96,23 @@ class Style:
     def has_patches(self) -> bool:
         """True where every part can be matched patch by patch."""
         return all(any(isinstance(g, Texture) for g in part.gaussians.values()) for part in self.parts)
+
+    def check(self, model: Model, color: str) -> None:
+        """Whether it serves this model and a look with this `color`.
+
+        Raises:
+            ModelError: another model made it.
+            UsageError: the content's colours are asked for, and it holds its own.
+        """
+        if self.fingerprint != model.fingerprint:
+            raise ModelError(
+                f"style {self.name}: made by another model, {self.model!r}; make it again with {model.card.name!r}"
+            )
+        if color == "content" and self.colors != "content":
+            raise UsageError(
+                f"style {self.name}: holds its own colours; for the content's give the style picture itself, "
+                "or make the style with colors=content"
+            )
 
     @property
     def digest(self) -> str:

@@ -14,7 +14,7 @@ from wct.color import recolored
 from wct.content import Content
 from wct.devices import choose_device
 from wct.engine import Engine, Local
-from wct.errors import ModelError, UsageError
+from wct.errors import UsageError
 from wct.fields import Field, Held
 from wct.finish import finished
 from wct.fitting import Tile, fitting
@@ -47,6 +47,13 @@ class Stylizer:
     Raises:
         ModelError: the model is missing or damaged.
         UsageError: the device is not there.
+
+    Examples:
+        >>> import wct
+        >>> from wct.samples import paint
+        >>> stylizer = wct.Stylizer()
+        >>> style = stylizer.style(paint("waves"))
+        >>> stylizer(paint("strokes").resized(64), style, alpha=0.6).save("out.png")
     """
 
     def __init__(
@@ -268,16 +275,7 @@ class Stylizer:
                 color_strength=look.color_strength,
                 patches=look.transform == "swap",
             )
-        if source.fingerprint != self.model.fingerprint:
-            raise ModelError(
-                f"style {source.name}: made by another model, {source.model!r}; make it again with "
-                f"{self.model.card.name!r}"
-            )
-        if look.color == "content" and source.colors != "content":
-            raise UsageError(
-                f"style {source.name}: holds its own colours; for the content's give the style picture itself, "
-                "or make the style with colors=content"
-            )
+        source.check(self.model, look.color)
         if look.transform == "swap" and not source.has_patches:
             raise UsageError(
                 f"style {source.name}: keeps no patches, which swap needs; give the picture itself "

@@ -42,11 +42,17 @@ def resident() -> float:
     return float(psutil.Process().memory_info().rss / 1e6)
 
 
+def drift(memory: list[float]) -> float:
+    """By how much the median of the last quarter exceeds that of the first quarter after WARM pictures."""
+    settled = memory[min(WARM, len(memory) - 1) :]
+    quarter = max(1, len(settled) // 4)
+    return median(settled[-quarter:]) - median(settled[:quarter])
+
+
 def measure(model: str | Path, size: int, count: int) -> dict[str, Any]:
     """Batches of ROUND JPEGs in turns with the same pictures in memory, until `count` pictures are done.
 
-    Utilisation is the seconds per picture in memory over those in a batch, the median over the rounds; drift is the
-    memory at the end less that after WARM pictures.
+    Utilisation is the seconds per picture in memory over those in a batch, the median over the rounds.
     """
     stylizer = Stylizer(model, device="cpu")
     style = stylizer.style(noise_picture(size, 99))
@@ -78,6 +84,6 @@ def measure(model: str | Path, size: int, count: int) -> dict[str, Any]:
         "utilisation": round(median(ratios), 3),
         "min": round(min(ratios), 3),
         "max": round(max(ratios), 3),
-        "drift_mb": round(memory[-1] - memory[min(WARM, count) - 1], 1),
+        "drift_mb": round(drift(memory), 1),
     }
     return {"n": count, "rows": [row]}

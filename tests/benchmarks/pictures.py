@@ -1,10 +1,11 @@
 """The README's pictures of what the knobs do, from the sample photos and painted styles, into decoders/compact.
 
-python tests/benchmarks/pictures.py
+python tests/benchmarks/pictures.py [NAME...]
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 from wct import Picture, Region, Stylizer
 from wct.images import read
 from wct.look import PHOTO
+from wct.methods.family import METHODS, Studio, stylized
+from wct.methods.stylenet import StyleNet
 from wct.samples import PAINTINGS, paint, photo
 
 FOLDER = Path(__file__).resolve().parents[2] / "decoders" / "compact"
@@ -146,6 +149,17 @@ def textures(stylizer: Stylizer) -> list[list[Cell]]:
     ]
 
 
+def family(stylizer: Stylizer) -> list[list[Cell]]:
+    studio = Studio(stylizer, [StyleNet.load()])
+    names = [name for name in METHODS if name != "feedforward"]  # the shipped network is for several styles
+    rows: list[list[Cell]] = []
+    for content, name in ((photo("coffee").resized(256), "waves"), (photo("chelsea").resized(256), "mosaic")):
+        painting = paint(name).resized(256)
+        made = [(method, stylized(method, content, painting, studio)) for method in names]
+        rows += [[("photo", content), ("style", painting), *made[:1]], [*made[1:]]]
+    return rows
+
+
 SHEETS: dict[str, Callable[[Stylizer], list[list[Cell]]]] = {
     "strength": strength,
     "blending": blending,
@@ -154,9 +168,10 @@ SHEETS: dict[str, Callable[[Stylizer], list[list[Cell]]]] = {
     "transforms": transforms,
     "photo": photographs,
     "texture": textures,
+    "family": family,
 }
 
 if __name__ == "__main__":
     engine = Stylizer("compact", device="cpu")
-    for title, make in SHEETS.items():
-        lay_out(make(engine)).save(FOLDER / f"{title}.jpg", overwrite=True, quality=78)
+    for title in sys.argv[1:] or SHEETS:
+        lay_out(SHEETS[title](engine)).save(FOLDER / f"{title}.jpg", overwrite=True, quality=78)

@@ -10,6 +10,7 @@ import typer
 from wct import __version__
 from wct.cli.batch import batch
 from wct.cli.bench import bench
+from wct.cli.compare import compare
 from wct.cli.demo import demo
 from wct.cli.doctor import doctor
 from wct.cli.evaluate import evaluate
@@ -32,7 +33,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
 
 
 @app.callback()
@@ -48,7 +49,7 @@ def wct(
     """
 
 
-for verb in (stylize, batch, video, grid, texture, web, doctor, demo, bench):
+for verb in (stylize, batch, video, grid, compare, texture, web, doctor, demo, bench):
     app.command()(verb)
 app.command(cls=StyleCommand)(style)
 app.command(cls=ModelsCommand)(models)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wct.cli.options import parse_factors, parse_levels
+from wct.cli.options import offered, parse_factors, parse_levels
 from wct.errors import UsageError
 from wct.look import COLORS, LOOK, PHOTO, Look
 
@@ -27,6 +27,7 @@ Mode = Annotated[
     typer.Option(
         metavar="single|cascade",
         help=f"One way down the decoders, or the paper's cascade. Default: {LOOK.mode}.",
+        autocompletion=offered("single", "cascade"),
         show_default=False,
     ),
 ]
@@ -35,7 +36,14 @@ Rank = Annotated[
     int | None, typer.Option(min=0, help="Transfer only the style's leading directions, this many a level.")
 ]
 Passes = Annotated[int, typer.Option(min=1, help="How often to do it all, each time on the last result.")]
-Color = Annotated[str, typer.Option(metavar="|".join(COLORS), help="Whose colours; luminance changes lightness alone.")]
+Color = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(COLORS),
+        help="Whose colours; luminance changes lightness alone.",
+        autocompletion=offered(*COLORS),
+    ),
+]
 ColorStrength = Annotated[float, typer.Option(help="How far --color goes: 0 not at all, 1 all the way.")]
 Detail = Annotated[
     float | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -34,11 +34,22 @@ __all__ = [
     "VggFile",
     "WeightedPath",
     "inputs_of",
+    "offered",
     "parse_factors",
     "parse_levels",
     "parse_tile",
     "parse_weighted",
 ]
+
+
+def offered(*values: str) -> Callable[[str], list[str]]:
+    """What a shell may complete an option's value to."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in values if value.startswith(incomplete)]
+
+    return complete
+
 
 ModelName = Annotated[str, typer.Option("--model", metavar="NAME|FOLDER", help="A shipped model or a model folder.")]
 EncoderFile = Annotated[
@@ -53,18 +64,39 @@ StyleScale = Annotated[
     float, typer.Option(max=LARGEST_SCALE, help="Stroke size: style pictures are resized by this factor first.")
 ]
 Blend = Annotated[
-    str, typer.Option(metavar="|".join(BLENDS), help="Several styles: mean of the maps, or one Gaussian between them.")
+    str,
+    typer.Option(
+        metavar="|".join(BLENDS),
+        help="Several styles: mean of the maps, or one Gaussian between them.",
+        autocompletion=offered(*BLENDS),
+    ),
 ]
 Transform = Annotated[
-    str, typer.Option(metavar="|".join(TRANSFORM_NAMES), help="How the style's statistics are imposed.")
+    str,
+    typer.Option(
+        metavar="|".join(TRANSFORM_NAMES),
+        help="How the style's statistics are imposed.",
+        autocompletion=offered(*TRANSFORM_NAMES),
+    ),
 ]
 MaxPixels = Annotated[int, typer.Option(min=0, help="Refuse pictures of more pixels; 0 for no limit.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Resize the content to this short side first.")]
 Bits = Annotated[int, typer.Option(help="Bits per channel: 8, or 16 for PNG.")]
 Quality = Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP (100: lossless) and AVIF.")]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|cpu|cuda|mps", help="Where to compute.", autocompletion=offered("auto", "cpu", "cuda", "mps")
+    ),
+]
 EngineName = Annotated[
-    str, typer.Option("--engine", metavar="local|ray", help="Who does the work: this process, or a Ray cluster.")
+    str,
+    typer.Option(
+        "--engine",
+        metavar="local|ray",
+        help="Who does the work: this process, or a Ray cluster.",
+        autocompletion=offered("local", "ray"),
+    ),
 ]
 Address = Annotated[
     str | None,

@@ -21,6 +21,9 @@ from wct.images.label import PictureWarning, one_line
 
 __all__ = ["Terminated", "main"]
 
+COMPLETE = "_WCT_COMPLETE"
+"""What a shell sets when it asks how a line could go on."""
+
 DONE, FAILED, BAD_USE, INTERRUPTED, BROKEN_PIPE, TERMINATED = 0, 1, 2, 130, 141, 143
 
 
@@ -55,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     command = get_command(app)
     try:
+        if COMPLETE in os.environ:
+            command.main(arguments, prog_name="wct")
         with command.make_context("wct", arguments) as context:
             command.invoke(context)
     except typer.Exit as done:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wct.cli.options import Device, Overwrite, VggFile
+from wct.cli.options import Device, EncoderFile, ModelName, Overwrite, VggFile
 from wct.cli.terminal import note
-from wct.errors import OutputError, TrainingError
+from wct.errors import OutputError, TrainingError, UsageError
 from wct.images.label import one_line
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ EncoderWeights = Annotated[
 Start = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Start from this model's decoders and encoder (or --encoder), to train on."),
+]
+NetStart = Annotated[
+    Path | None, typer.Option("--start", metavar="FOLDER", help="The network to teach a style, given by --add.")
+]
+Add = Annotated[
+    Path | None, typer.Option(metavar="STYLE", help="Teach --start this picture's style, by scales and shifts alone.")
 ]
 Export = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the model folder when training is done.")]
 ModelFolder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder to write.")]
@@ -97,6 +103,45 @@ def decoders(
 
 
 @train.command()
+def feedforward(
+    recipe: RecipeFile,
+    data: Data,
+    run: RunFolder,
+    model: ModelName = "compact",
+    encoder: EncoderFile = None,
+    start: NetStart = None,
+    add: Add = None,
+    resume: Resume = False,
+    device: Device = "auto",
+    export: Export = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a feed-forward network for one style or several; or teach one, by --start and --add, a style more."""
+    from wct.cli.engine import load
+    from wct.methods.stylenet import CARD, StyleNet
+    from wct.methods.training import NetRecipe, train_net
+    from wct.training.processes import is_main, joined
+
+    if (start is None) != (add is None):
+        raise UsageError("--start and --add: found one of them; a style is added to a network, so both are needed")
+    if export is not None and (export / CARD).exists() and not overwrite:
+        raise OutputError(f"{export}: holds a network already; choose another folder or allow --overwrite")
+    with joined():
+        plan, net = NetRecipe.read(recipe), None
+        if start is not None and add is not None:
+            net = StyleNet.load(start)
+            net = net.with_style(add.stem)
+            plan = plan.adding(net.spec, add)
+        pictures, place = _begun(data, plan.seed, run, "net", resume, device)
+        eye = load(model, str(place.device), encoder).model
+        with _running(pictures, place):
+            made = train_net(plan, eye, pictures, place, net)
+        if export is not None and is_main():
+            made.save(export, plan.about)
+            note(f"{export}: written")
+
+
+@train.command()
 def export(recipe: RecipeFile, run: RunFolder, output: ModelFolder, overwrite: Overwrite = False) -> None:
     """Write the model folder of a run's last checkpoint."""
     _check_export(output, overwrite)
@@ -120,15 +165,21 @@ def _prepare(
     recipe: Path, data: list[Path], folder: Path, name: str, resume: bool, device: str
 ) -> tuple[Recipe, PictureSet, Run]:
     """What a training needs; TrainingError where --resume and what the run's folder holds do not fit together."""
+    plan = _read(recipe)
+    return plan, *_begun(data, plan.seed, folder, name, resume, device)
+
+
+def _begun(data: list[Path], seed: int, folder: Path, name: str, resume: bool, device: str) -> tuple[PictureSet, Run]:
+    """As `_prepare`, for any recipe."""
     from wct.training.pictures import PictureSet
 
-    plan, run = _read(recipe), _run(folder, device)
+    run = _run(folder, device)
     begun = run.has(name)
     if begun and not resume:
         raise TrainingError(f"{folder}: holds a checkpoint of the {name}; go on with --resume or name another --run")
     if resume and not begun:
         raise TrainingError(f"{folder}: holds no checkpoint of the {name} to resume; leave --resume out to start")
-    return plan, PictureSet(data, plan.seed), run
+    return PictureSet(data, seed), run
 
 
 @contextmanager

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from PIL import Image, features
+import ctypes
+import logging
+from contextlib import suppress
+
+from PIL import Image, _imaging, features
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -54,6 +58,11 @@ class _BudgetedTiff(TiffImageFile):
             self._mode = "YCbCr"
             self.tile = [tile._replace(args=("YCbCr", 0, 1)) for tile in self.tile]
 
+
+# What Pillow and libtiff raise, they tell stderr as well, where an error is to be one line.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+with suppress(OSError, AttributeError):
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 # The classes are called directly: `Image.open` warns or raises by a global pixel limit, whatever budget the caller set.
 OPENERS: dict[str, type[ImageFile]] = {

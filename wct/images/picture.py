@@ -34,6 +34,14 @@ class Picture:
     name:  where it came from, for messages.
 
     Raises UsageError where the parts do not fit together.
+
+    Examples:
+        >>> from wct.images import read
+        >>> from wct.samples import paint
+        >>> picture = paint("waves").resized((30, 40))
+        >>> picture.save("small.png")
+        >>> read("small.png")
+        <Picture small.png: 40x30>
     """
 
     rgb: torch.Tensor

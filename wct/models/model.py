@@ -19,7 +19,7 @@ from wct.images.label import label
 from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
 from wct.models.published import read_published
-from wct.models.spec import EncoderSpec, ModelSpec, parse_spec, read_toml
+from wct.models.spec import EncoderSpec, ModelSpec, as_table, parse_spec, read_toml
 from wct.models.vgg import REMEDY, VGG19, recognise
 from wct.models.weights import fill, load_tensors
 
@@ -88,7 +88,8 @@ def find(name: str | Path) -> Card:
         hint = f"did you mean {near[0]!r}?" if near else f"shipped models are {', '.join(names()) or 'none'}"
         raise ModelError(f"model {str(name)!r}: no such model or model folder; {hint}")
     table = read_toml(folder / "model.toml")
-    where = str(folder / "model.toml")
+    where = label(folder / "model.toml")
+    as_table(table.get("sha256", {}), f"{where} [sha256]")
     spec = parse_spec(str(table.get("name", folder.name)), table.get("encoder", {}), table.get("stages", {}), where)
     return Card(spec, table, folder)
 
@@ -99,7 +100,9 @@ def load_encoder(spec: EncoderSpec, file: Path, expected: str | None = None) -> 
     Raises ModelError where they are missing, damaged, of another sha256 than `expected`, or of another encoder:
     weights of VGG-19 without a promised sha256 have to be the original ones (`recognise`).
     """
-    encoder, original = Encoder(spec), spec == VGG19 and expected is None
+    original = spec == VGG19 and expected is None
+    with torch.device("meta"):  # whatever the description asks for takes memory only once there are weights for it
+        encoder = Encoder(spec)
     try:
         tensors = read_published(file, expected)
         fill(encoder, tensors, label(file))
@@ -142,8 +145,9 @@ class Model:
         body = load_encoder(card.spec.encoder, file, None if encoder is not None else card.sha256(ENCODER))
         chain = None
         if card.spec.stages:
-            chain = Decoder(card.spec)
-            fill(chain, load_tensors(card.file(DECODER), card.sha256(DECODER)), str(card.file(DECODER)))
+            with torch.device("meta"):
+                chain = Decoder(card.spec)
+            fill(chain, load_tensors(card.file(DECODER), card.sha256(DECODER)), label(card.file(DECODER)))
         return cls(card, body, chain, torch.device(device))
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +12,7 @@ from torch import Tensor
 
 from wct.errors import ModelError
 from wct.images.label import label, one_line
-from wct.models.encoder import Encoder
-from wct.models.vgg import VGG19, from_torchvision_names, take_rgb
+from wct.models.vgg import from_torchvision_names, layer_names, take_rgb
 from wct.models.weights import check_numbers, load_tensors
 
 if TYPE_CHECKING:
@@ -36,7 +34,7 @@ def read_published(path: Path, expected: str | None = None) -> dict[str, Tensor]
     """
     start = _start(path)
     if start.startswith(HDF5):
-        return take_rgb(check_numbers(_keras(path), path))
+        return take_rgb(check_numbers(_keras(path), path), label(path))
     if start.startswith(STATE_DICTS):
         tensors: Mapping[str, Tensor] = check_numbers(_state_dict(path), path)
     else:
@@ -48,10 +46,12 @@ def read_published(path: Path, expected: str | None = None) -> dict[str, Tensor]
 
 def _start(path: Path) -> bytes:
     try:
+        if not path.is_file():
+            raise ModelError(f"{label(path)}: no such weights file; name one that exists")
         with open(path, "rb") as file:
             return file.read(8)
     except OSError as error:
-        raise ModelError(f"{label(path)}: no such weights file ({one_line(error)}); name one that exists") from error
+        raise ModelError(f"{label(path)}: cannot be read ({one_line(error)}); check its permissions") from error
 
 
 def _keras(path: Path) -> dict[str, Tensor]:
@@ -63,7 +63,7 @@ def _keras(path: Path) -> dict[str, Tensor]:
     try:
         with h5py.File(path) as file:
             root = file.get("model_weights", file)
-            for name, _ in Encoder(VGG19).layers():
+            for name in layer_names():
                 layer = root[f"block{name[0]}_conv{name[2]}"]
                 tensors[f"conv{name}.weight"] = _dataset(layer, 4).permute(3, 2, 0, 1).contiguous()
                 tensors[f"conv{name}.bias"] = _dataset(layer, 1)
@@ -85,7 +85,7 @@ def _dataset(layer: h5py.Group, dimensions: int) -> Tensor:
 def _state_dict(path: Path) -> dict[str, Tensor]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # torch.load raises many kinds for damaged files
         raise ModelError(
             f"{label(path)}: is not a whole state dict of weights alone ({one_line(error)}); copy it again"
         ) from error

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wct.errors import ModelError
+from wct.images.label import label, one_line
 
-__all__ = ["LEVELS", "EncoderSpec", "ModelSpec", "StageSpec", "parse", "read_toml"]
+__all__ = ["LEVELS", "EncoderSpec", "ModelSpec", "StageSpec", "as_table", "parse", "parse_spec", "read_toml"]
 
 LEVELS = (1, 2, 3, 4, 5)
 """Level k stands for the layer relu{k}_1; its features have 1/2**(k-1) of the picture's height and width."""
@@ -60,27 +61,35 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); give a model folder or recipe") from error
+        raise ModelError(f"{label(path)}: cannot be read ({one_line(error)}); give a model folder or recipe") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: is not valid toml ({error}); restore or correct the file") from error
+        raise ModelError(
+            f"{label(path)}: is not valid toml ({one_line(error)}); restore or correct the file"
+        ) from error
+
+
+def as_table(value: Any, where: str) -> Mapping[str, Any]:
+    """The value where it is a table; ModelError otherwise."""
+    if not isinstance(value, Mapping):
+        raise ModelError(f"{where}: found {value!r}, needs a table; correct the file")
+    return value
 
 
 def parse(kind: type[T], table: Mapping[str, Any], where: str) -> T:
-    """A dataclass from a toml table: all keys known, all required keys there; ModelError otherwise."""
-    if not isinstance(table, Mapping):
-        raise ModelError(f"{where}: found {table!r}, needs a table; correct the file")
+    """A dataclass from a toml table: all keys known, all required keys there, no ValueError; ModelError otherwise."""
+    table = as_table(table, where)
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(table) - set(known))
     if unknown:
         raise ModelError(f"{where}: unknown key {unknown[0]!r}; known keys are {', '.join(known)}")
     try:
         return kind(**table)
-    except TypeError as error:
-        raise ModelError(f"{where}: {error}; needs the keys {', '.join(known)}") from error
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{where}: {one_line(error)}; needs the keys {', '.join(known)}") from error
 
 
 def _sizes(value: Any, where: str) -> list[int]:
-    if not isinstance(value, list) or not all(isinstance(v, int) and 0 < v <= 4096 for v in value):
+    if not isinstance(value, list) or not all(type(v) is int and 0 < v <= 4096 for v in value):
         raise ModelError(f"{where}: found {value!r}, needs a list of whole numbers from 1 to 4096; correct the file")
     return value
 
@@ -92,6 +101,7 @@ def parse_spec(name: str, encoder: Mapping[str, Any], stages: Mapping[str, Any],
         raise ModelError(f"{where} [encoder]: widths need 2, 2, 4, 4 and 1 numbers, as VGG-19 has convolutions")
     if len(_sizes(enc.ranks, f"{where} ranks")) not in (0, 5):
         raise ModelError(f"{where} [encoder]: found {len(enc.ranks)} ranks, needs none or five")
+    stages = as_table(stages, f"{where} [stages]")
     chain = [parse(StageSpec, stages[str(k)], f"{where} [stages.{k}]") for k in LEVELS if str(k) in stages]
     if len(chain) not in (0, 5) or len(chain) != len(stages):
         raise ModelError(f"{where} [stages]: found {sorted(stages)}, needs 1 to 5 or none")

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from wct.errors import ModelError
-from wct.models.encoder import Encoder
 from wct.models.spec import EncoderSpec
 
-__all__ = ["REMEDY", "VGG19", "from_torchvision_names", "recognise", "take_rgb", "traits"]
+__all__ = ["REMEDY", "VGG19", "from_torchvision_names", "layer_names", "recognise", "take_rgb", "traits"]
 
 VGG19 = EncoderSpec([[64] * 2, [128] * 2, [256] * 4, [512] * 4, [512]], [])
 MEANS_BGR = (103.939, 116.779, 123.68)
@@ -20,11 +19,16 @@ MEANS_BGR = (103.939, 116.779, 123.68)
 REMEDY = "run `wct models fetch vgg19`"
 
 
+def layer_names() -> list[str]:
+    """The names of VGG-19's convolutions up to conv5_1: "1_1", "1_2", …"""
+    return [f"{block}_{i}" for block, widths in enumerate(VGG19.widths, 1) for i in range(1, len(widths) + 1)]
+
+
 def from_torchvision_names(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
     """`features.N.weight` tensors that expect BGR, 0..255, minus the means, as tensors of our Encoder."""
     renamed: dict[str, Tensor] = {}
     index, block = 0, "1"
-    for name, _ in Encoder(VGG19).layers():
+    for name in layer_names():
         if name[0] != block:
             index, block = index + 1, name[0]
         for part in ("weight", "bias"):
@@ -32,16 +36,19 @@ def from_torchvision_names(tensors: Mapping[str, Tensor], where: str) -> dict[st
                 raise ModelError(f"{where}: tensor 'features.{index}.{part}' is missing; needs VGG-19 up to conv5_1")
             renamed[f"conv{name}.{part}"] = tensors[f"features.{index}.{part}"].float()
         index += 2
-    return take_rgb(renamed)
+    return take_rgb(renamed, where)
 
 
-def take_rgb(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def take_rgb(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
     """The tensors with a conv1_1 for RGB in 0..1 in the place of one for BGR, 0..255, minus the means.
 
     Flipping conv1_1's input channels, scaling by 255 and moving the means into its bias is exact here
-    because our padding mirrors the picture itself: padded pixels are pixels.
+    because our padding mirrors the picture itself: padded pixels are pixels. ModelError where it has another shape.
     """
     weight, bias = tensors["conv1_1.weight"].double(), tensors["conv1_1.bias"].double()
+    if weight.shape[1:] != (3, 3, 3) or bias.shape != weight.shape[:1]:
+        found = f"{tuple(weight.shape)} and {tuple(bias.shape)}"
+        raise ModelError(f"{where}: found a first convolution of {found}, needs one of VGG-19; copy the file again")
     means = torch.tensor(MEANS_BGR, dtype=torch.float64)
     first = {"conv1_1.weight": weight.flip(1) * 255, "conv1_1.bias": bias - weight.sum((2, 3)) @ means}
     return {**tensors, **{name: tensor.float() for name, tensor in first.items()}}

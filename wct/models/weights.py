@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from wct.errors import ModelError, OutputError
+from wct.images.label import label, one_line
 
 __all__ = ["check_numbers", "fill", "load_tensors", "save_tensors", "sha256"]
 
@@ -30,13 +31,15 @@ def load_tensors(path: Path, expected: str | None = None) -> dict[str, Tensor]:
     Raises ModelError where the file is missing, damaged, of another sha256 or holds inf or NaN.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: no such weights file; name one that exists")
+        raise ModelError(f"{label(path)}: no such weights file; name one that exists")
     if expected is not None and (found := sha256(path)) != expected:
-        raise ModelError(f"{path}: found sha256 {found[:16]}…, needs {expected[:16]}…; reinstall or restore the file")
+        wanted = label(expected[:16])
+        raise ModelError(f"{label(path)}: found sha256 {found[:16]}…, needs {wanted}…; reinstall or restore the file")
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{path}: is not a whole safetensors file ({error}); restore the file") from error
+        cause = one_line(error)
+        raise ModelError(f"{label(path)}: is not a whole safetensors file ({cause}); restore the file") from error
     return check_numbers(tensors, path)
 
 
@@ -44,7 +47,7 @@ def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
     """The tensors of the file `path` as float32; ModelError where one holds inf, NaN or no real numbers."""
     for name, tensor in tensors.items():
         if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
-            raise ModelError(f"{path}: {name} holds inf, NaN or no real numbers; restore the file")
+            raise ModelError(f"{label(path)}: {label(name)} holds inf, NaN or no real numbers; restore the file")
     return {name: tensor.float() for name, tensor in tensors.items()}
 
 
@@ -58,14 +61,19 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[st
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        raise OutputError(f"{path}: cannot be written ({error}); choose a folder with room and permission") from error
+        cause = one_line(error)
+        raise OutputError(
+            f"{label(path)}: cannot be written ({cause}); choose a folder with room and permission"
+        ) from error
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Load `tensors` into `module`; ModelError names the first tensor that is missing, left over or misshapen."""
+    """Load `tensors` into `module`, which may be on the meta device before; ModelError names the first tensor that is
+    missing, left over or misshapen.
+    """
     own = module.state_dict()
     for name in own:
         if name not in tensors:
@@ -76,4 +84,6 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
         if own[name].shape != tensor.shape:
             found, needed = tuple(tensor.shape), tuple(own[name].shape)
             raise ModelError(f"{where}: {name} has shape {found}, needs {needed}; these are weights of another model")
+    if any(tensor.is_meta for tensor in own.values()):
+        module.to_empty(device="cpu")
     module.load_state_dict(dict(tensors))

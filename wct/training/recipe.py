@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, isfinite, pi
 from pathlib import Path
 from typing import Any
 
-from wct.models.spec import ModelSpec, parse, parse_spec, read_toml
+from wct.errors import ModelError
+from wct.images.label import label
+from wct.models.spec import LEVELS, ModelSpec, as_table, parse, parse_spec, read_toml
 
 __all__ = ["Phase", "Recipe"]
 
@@ -23,6 +25,8 @@ class Phase:
     the share of the encoder's variance that a stage misses, `pixels` for the logarithm of the squared error of the
     picture, `features` for the share missed after encoding the decoded picture again. The part `stylised` of the
     pictures enters the chain with stylised features.
+
+    Raises ValueError where a number is of another kind or out of range.
     """
 
     steps: int
@@ -39,6 +43,23 @@ class Phase:
     pixels: float = 0.0
     features: float = 0.0
     stylised: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 0), ("batch", 1), ("size", 1), ("warmup", 0)):
+            if not _is_whole(value := getattr(self, name), least):
+                raise ValueError(f"{name} is {value!r}, needs a whole number from {least}")
+        for name, lengths in (("entries", (0, len(LEVELS))), ("through", range(len(LEVELS) + 1))):
+            value = getattr(self, name)
+            if not isinstance(value, list | tuple) or not all(_is_whole(one, 0) for one in value):
+                raise ValueError(f"{name} is {value!r}, needs a list of whole numbers")
+            if len(value) not in lengths:
+                raise ValueError(f"{name} has {len(value)} numbers, needs one for each level or none")
+        if self.entries and not 1 <= sum(self.entries) <= self.batch:
+            raise ValueError(f"entries are {sum(self.entries)} pictures, needs 1 to {self.batch}, the batch")
+        for name in ("rate", "final", "clip", "distil", "stages", "pixels", "features", "stylised"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not isfinite(value) or value < 0:
+                raise ValueError(f"{name} is {value!r}, needs a number from 0")
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, 0 <= step < steps."""
@@ -63,20 +84,33 @@ class Recipe:
     def read(cls, path: Path) -> Recipe:
         """The recipe in a toml file; ModelError for one that does not parse."""
         table = read_toml(path)
-        spec = parse_spec(
-            str(table.get("name", path.stem)), table.get("encoder", {}), table.get("stages", {}), str(path)
-        )
-        train = table.get("train", {})
-        phases = {
-            kind: [parse(Phase, phase, f"{path} [[train.{kind}]]") for phase in train.get(kind, [])]
-            for kind in ("encoder", "decoder")
-        }
+        where = label(path)
+        spec = parse_spec(str(table.get("name", path.stem)), table.get("encoder", {}), table.get("stages", {}), where)
+        train = as_table(table.get("train", {}), f"{where} [train]")
+
+        def number(key: str, default: int, least: int) -> int:
+            value = train.get(key, default)
+            if not _is_whole(value, least):
+                raise ModelError(f"{where} [train]: {key} is {value!r}, needs a whole number from {least}")
+            return int(value)
+
+        def phases(kind: str) -> list[Phase]:
+            found = train.get(kind, [])
+            if not isinstance(found, list):
+                raise ModelError(f"{where}: train.{kind} is {found!r}, needs tables [[train.{kind}]]")
+            return [parse(Phase, phase, f"{where} [[train.{kind}]]") for phase in found]
+
         return cls(
             spec,
-            seed=int(train.get("seed", 0)),
+            seed=number("seed", 0, 0),
             precision=str(train.get("precision", "float32")),
-            start=int(train.get("start", 96)),
-            start_size=int(train.get("start_size", 192)),
+            start=number("start", 96, 1),
+            start_size=number("start_size", 192, 1),
+            encoder=phases("encoder"),
+            decoder=phases("decoder"),
             table=table,
-            **phases,
         )
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return type(value) is int and value >= least

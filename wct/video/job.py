@@ -15,7 +15,7 @@ from wct import __version__
 from wct.engine import Local
 from wct.errors import UsageError
 from wct.images import Picture
-from wct.images.label import warn
+from wct.images.label import label, warn
 from wct.look import LOOK, Look
 from wct.stylizer import Stylizer
 from wct.video.defaults import STEADY
@@ -111,8 +111,6 @@ def stylize_clip(
     """
     check_target(output, source, overwrite)
     clip = _opened(source, settings)
-    if isinstance(clip, Film) and clip.is_stream and not settings.live:
-        raise UsageError(f"{clip.name}: is no file, and can be read once only; add --live")
     work = Work(Path(os.path.abspath(output)), _identity(stylizer, source, schedule, output, settings))
     if settings.live and not isinstance(stylizer.engine, Local):
         raise UsageError("live: each frame waits for the one before, which many machines cannot share; leave one out")
@@ -197,6 +195,13 @@ def _opened(source: str, settings: Settings) -> Clip:
         return Sequence(source, settings.fps, settings.size)
     if settings.fps is not None:
         raise UsageError(f"fps is {float(settings.fps):g} for a film, which has its own; leave it out")
+    # Before it is opened, which may wait for somebody to send something.
+    if (
+        not settings.live
+        and (source == "-" or "://" in source or os.path.exists(source))
+        and not os.path.isfile(source)
+    ):
+        raise UsageError(f"{label(source)}: is no file, and can be read once only; add --live")
     return Film(source, settings.size)
 
 
