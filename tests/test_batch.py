@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -196,13 +198,14 @@ def test_the_model_works_in_one_thread_and_little_waits(
 ) -> None:
     jobs = [Job(photos / "p0.png", photos.parent / "out" / f"{i}.png") for i in range(25)]
     begun, stylised, given, most = 0, 0, 0, [0, 0]
-    threads, readers = set(), set()
+    threads, readers, cores, teams = set(), set(), set(), torch.get_num_threads()
     real_read, real_call = wct.batch.read, Stylizer.__call__
 
     def reading(*arguments: Any, **options: Any) -> Any:
         nonlocal begun
         begun += 1
         readers.add(threading.current_thread())
+        cores.add(torch.get_num_threads())
         return real_read(*arguments, **options)
 
     def calling(*arguments: Any, **options: Any) -> Any:
@@ -220,6 +223,9 @@ def test_the_model_works_in_one_thread_and_little_waits(
     assert given == 25
     assert threads == {threading.current_thread()} and not readers & threads
     assert most[0] <= AHEAD + 1 and most[1] <= WRITERS + 2
+    with ThreadPoolExecutor(1) as later:
+        after = later.submit(torch.get_num_threads).result()
+    assert cores == {1} and torch.get_num_threads() == after == teams, "readers have one core, and nobody else"
 
 
 def test_an_interrupt_loses_nothing_that_was_made(

@@ -70,8 +70,8 @@ class TestNotebook:
         assert all((path.parent / link).is_file() for link in links)
 
 
-def test_there_are_six() -> None:
-    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
+def test_they_are_numbered() -> None:
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06", "07"]
 
 
 class Tags(HTMLParser):

@@ -143,7 +143,8 @@ def test_two_processes_train_as_one(folder: Path, call: Call) -> None:
 
 
 def test_what_is_wrong_for_all_is_said_by_one(folder: Path) -> None:
-    text = (folder / "recipe.toml").read_text().replace("batch = 5", "batch = 1")
+    phase = {"steps": 2, "batch": 1, "size": 32, "rate": RATE, "distil": 1.0}
+    text = tomli_w.dumps(TINY | {"train": {"encoder": [phase], "decoder": [phase]}})
     (folder / "small.toml").write_text(text)
     found = ended(start(2, "encoder", "small.toml", cwd=folder))
     assert found.status != 0
