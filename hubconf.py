@@ -21,13 +21,13 @@ dependencies = [
 ]
 
 
-def stylizer(model: str = "compact", device: str | None = None) -> Stylizer:
+def stylizer(name: str = "compact", device: str | None = None) -> Stylizer:
     """A wct.Stylizer: stylizer("photo.jpg", "wave.jpg", alpha=0.6).save("out.png").
 
     Args:
-        model: a shipped model or a model folder.
+        name: a shipped model or a model folder.
         device: "cpu", "cuda", "mps" or None for the best one there is.
     """
     from wct import Stylizer
 
-    return Stylizer(model, device=device)
+    return Stylizer(name, device=device)

@@ -106,6 +106,8 @@ def test_p_is_a_probability_and_what_is_left_out_stays_as_it_is(styles: Path, ti
     same = sum(torch.equal(a, b) for a, b in zip(batch, made, strict=True))
     assert 8 < same < 32
     assert torch.equal(wct.Stylize(styles, p=0, model=tiny_model)(batch), batch)
+    grey = Image.new("L", (8, 8), 70)
+    assert wct.Stylize(styles, p=0, model=tiny_model)(grey) is grey
 
 
 class Photos(Dataset[Tensor]):
@@ -171,6 +173,9 @@ def test_what_cannot_be(styles: Path, tiny_model: Model, tmp_path: Path) -> None
     for shape in ((1, 8, 8), (8, 8), (3, 0, 8)):
         with pytest.raises(UsageError, match="needs RGB"):
             wct.Stylize(styles, model=tiny_model)(torch.zeros(shape))
+    for numbers in (noise(3, 8, 8) * 4 - 2, torch.full((3, 8, 8), math.nan), torch.ones(3, 8, 8, dtype=torch.int64)):
+        with pytest.raises(InputError, match=r"0\.\.1"):
+            wct.Stylize(styles, model=tiny_model)(numbers)
     (tmp_path / "bad.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"bad\.png"):
         wct.Stylize([tmp_path / "bad.png"], model=tiny_model)(noise(3, 8, 8))

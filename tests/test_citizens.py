@@ -57,6 +57,7 @@ class TestCompletion:
             ("wct video a.mp4 b.jpg --color lum", {"luminance"}),
             ("wct batch a b --blend bar", {"barycentre"}),
             ("wct train de", {"decoders"}),
+            ("wct stylize a.jpg b.jpg --model com", {"compact"}),
             ("wct stylize pho", set()),  # a file: left to the shell
         ],
     )
@@ -116,7 +117,7 @@ def test_torch_hub_finds_a_stylizer(tmp_path: Path) -> None:
     code = (
         "import json, sys, torch\n"
         f"where = {str(ROOT)!r}\n"
-        "found = torch.hub.load(where, 'stylizer', source='local', device='cpu')\n"
+        "found = torch.hub.load(where, 'stylizer', source='local', name='compact', device='cpu')\n"
         "size = found(torch.rand(3, 20, 30), torch.rand(3, 16, 16)).size\n"
         "print(json.dumps([type(found).__name__, size]))\n"
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from wct import Model, Picture, Stylizer
 from wct.errors import ModelError
 from wct.methods.stylenet import StyleNet
-from wct.models.model import shelf
+from wct.models.shelf import shelf
 from wct.samples import PAINTINGS, PHOTOS, paint, photo
 from wct.sheet import sheet
 

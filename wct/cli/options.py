@@ -13,6 +13,7 @@ import typer
 from wct.errors import UsageError
 from wct.images.label import label
 from wct.look import BLENDS, LARGEST_SCALE, TRANSFORM_NAMES
+from wct.models.shelf import names
 
 __all__ = [
     "Address",
@@ -51,7 +52,15 @@ def offered(*values: str) -> Callable[[str], list[str]]:
     return complete
 
 
-ModelName = Annotated[str, typer.Option("--model", metavar="NAME|FOLDER", help="A shipped model or a model folder.")]
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME|FOLDER",
+        help="A shipped model or a model folder.",
+        autocompletion=lambda incomplete: offered(*names())(incomplete),
+    ),
+]
 EncoderFile = Annotated[
     str | None, typer.Option("--encoder", metavar="FILE", help="Take the encoder's weights from this safetensors file.")
 ]

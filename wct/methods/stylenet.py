@@ -17,7 +17,7 @@ from wct.images.label import label, one_line
 from wct.linalg import finite
 from wct.maps import normalised
 from wct.methods.hidden import kept, shown
-from wct.models.model import shelf
+from wct.models.shelf import shelf
 from wct.models.spec import parse, read_toml
 from wct.models.weights import fill, load_tensors, save_tensors, sha256
 

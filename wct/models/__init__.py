@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from wct.lazy import lazy
 
 if TYPE_CHECKING:
-    from wct.models.model import Card, Model, find, names
+    from wct.models.model import Card, Model, find
+    from wct.models.shelf import names
 
 __all__ = ["Card", "Model", "find", "names"]
 
-__getattr__, __dir__ = lazy(__name__, dict.fromkeys(__all__, "wct.models.model"), __all__)
+__getattr__, __dir__ = lazy(
+    __name__, dict.fromkeys(__all__, "wct.models.model") | {"names": "wct.models.shelf"}, __all__
+)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from platformdirs import user_cache_path
 
 from wct.devices import placed
 from wct.errors import ModelError
@@ -19,29 +17,14 @@ from wct.images.label import label
 from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
 from wct.models.published import read_published
+from wct.models.shelf import home, names, shelf
 from wct.models.spec import EncoderSpec, ModelSpec, as_table, parse_spec, read_toml
 from wct.models.vgg import REMEDY, VGG19, recognise
 from wct.models.weights import fill, load_tensors
 
-__all__ = ["Card", "Model", "find", "load_encoder", "names", "shelf"]
+__all__ = ["Card", "Model", "find", "load_encoder"]
 
 ENCODER, DECODER = "encoder.safetensors", "decoder.safetensors"
-
-
-def shelf() -> Path:
-    """The folder of the shipped models: inside the installed package, beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    return package / "decoders" if (package / "decoders").is_dir() else package.parent / "decoders"
-
-
-def names() -> list[str]:
-    """Names of the shipped models."""
-    return sorted(path.parent.name for path in shelf().glob("*/model.toml"))
-
-
-def home() -> Path:
-    """Where weights lie that are not shipped: `WCT_HOME`, else the user's folder for caches (~/.cache/wct on Linux)."""
-    return Path(os.environ.get("WCT_HOME") or user_cache_path("wct", appauthor=False))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from wct.download import Published, Tell, alone, download
 from wct.errors import InputError
 from wct.images.label import label, one_line
-from wct.models.model import home
+from wct.models.shelf import home
 
 __all__ = ["RUNTIME", "VERSION", "load_runtime"]
 
