@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint fuzz soak bench train clean
+.PHONY: demo test lint fuzz faults soak bench train clean
 
 demo: $(READY)
 	$(VENV)/bin/wct demo --overwrite
@@ -21,6 +21,11 @@ N ?= 5000
 SEED ?= 0
 fuzz: $(READY)
 	PYTHONPATH=tests $(VENV)/bin/python -m fuzz --n $(N) --seed $(SEED)
+
+# Verbs that are stopped, or run out of disk or memory, at random moments: make faults N=500
+faults: N = 200
+faults: $(READY)
+	PYTHONPATH=tests $(VENV)/bin/python -m faults --n $(N) --seed $(SEED)
 
 # Long runs: a thousand stylisations, then visitors of the page at once.
 soak: $(READY)

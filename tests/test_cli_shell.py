@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from inspect import signature
 from pathlib import Path
 
 import pytest
+import torch
 from shell import LIMIT, Call, environment, picture, start
 
 import wct
@@ -150,7 +152,38 @@ def test_a_full_standard_output_is_one_line(tmp_path: Path, tiny_folder: Path) -
     assert len(err.splitlines()) == 1 and b"No space left" in err
 
 
-def test_nothing_is_left_changed_in_this_process() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_wait_while_a_library_is_loaded(
+    call: Call, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Where its own code is interrupted, torch aborts the process."""
+    done = []
+
+    def load(*_: object, **__: object) -> None:
+        with monkeypatch.context() as loading:
+            loading.setattr(torch.__spec__, "_initializing", True, raising=False)
+            os.kill(os.getpid(), number)
+            done.append("loaded")
+        signal.sigtimedwait([], LIMIT)
+
+    monkeypatch.setattr("wct.images.output.check_output", load)
+    call("stylize", "a.png", "b.png").refused(128 + number)
+    assert done == ["loaded"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_at_the_very_end_are_too_late(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    class Last(io.StringIO):
+        def flush(self) -> None:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr("sys.stdout", last := Last())
     assert main(["--version"]) == 0
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert last.getvalue() == f"wct {wct.__version__}\n"
+
+
+def test_nothing_is_left_changed_in_this_process() -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    assert main(["--version"]) == 0
+    assert [signal.getsignal(number) for number in numbers] == before

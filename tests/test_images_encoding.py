@@ -18,6 +18,7 @@ from pixels import same
 
 from wct.errors import OutputError, UsageError
 from wct.images import Picture, check_output, read, write
+from wct.images.encoder import IMAGE_DESCRIPTION, encode
 
 OPAQUE = read(hostile.TILES)
 CLEAR = read(np.dstack((hostile.TILES, hostile.ALPHA)))
@@ -133,6 +134,21 @@ def test_the_same_picture_gives_the_same_bytes(extension: str, tmp_path: Path) -
     for name in ("a", "b"):
         write(CLEAR, tmp_path / (name + extension), comment="once")
     assert (tmp_path / f"a{extension}").read_bytes() == (tmp_path / f"b{extension}").read_bytes()
+
+
+def test_no_byte_of_a_tiff_is_left_to_chance() -> None:
+    """Chance is what memory holds, so there is much of it; every gap between parts is seen."""
+    generator = torch.Generator().manual_seed(0)
+    for side in range(1, 60):
+        noise = Picture(torch.rand(3, side, 30, generator=generator))
+        alpha = np.arange(side * 30, dtype=np.uint8).reshape(side, 30) if side % 2 else None
+        twins = [Picture(noise.rgb, alpha) for _ in range(3)]
+        words = "x" * side
+        files = [encode(one, "TIFF", quality=90, background=(0, 0, 0), bits=8, comment=words) for one in twins]
+        assert len(set(files)) == 1
+        assert np.array_equal(read(files[0]).to_pil(), twins[0].to_pil())
+        with Image.open(io.BytesIO(files[0])) as image:
+            assert image.tag_v2[IMAGE_DESCRIPTION] == words
 
 
 def test_quality_is_used(tmp_path: Path) -> None:

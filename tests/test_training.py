@@ -264,7 +264,8 @@ def test_resume_repeats_the_uninterrupted_run(
     for stop_at in (3, 8):
         with pytest.raises(StopError):
             whole(tmp_path / "parts", stop_at)
-    torch.testing.assert_close(whole(tmp_path / "parts", None), needed, rtol=0, atol=0)
+    for _ in range(2):  # and again where it is done
+        torch.testing.assert_close(whole(tmp_path / "parts", None), needed, rtol=0, atol=0)
 
 
 def test_training_lowers_the_loss(folder: Path, tmp_path: Path) -> None:

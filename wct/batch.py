@@ -9,20 +9,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from threading import Thread
 from typing import Literal, TypeVar
 
 import torch
 
-from wct.errors import InputError, ModelError, OutputError, UsageError, WctError
+from wct.errors import InputError, ModelError, OutputError, UsageError, WctError, out_of_memory
 from wct.files import check_folder, remove_stale
 from wct.images import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY, Picture, Source, check_output, read, read_comment
 from wct.images.label import label, one_line
 from wct.images.output import check_options
 from wct.jobs import Job
 from wct.look import BLENDS, LOOK, Look
-from wct.memory import out_of_memory
 from wct.sources import opened, scaled
 from wct.style import Style, Weight
 from wct.stylizer import Stylizer
@@ -173,8 +173,9 @@ def _with_one_core(others: int) -> None:
     torch.get_num_threads()  # a thread takes over the common number when it first needs it, and not again
     torch.set_num_threads(1)
     restoring = Thread(target=torch.set_num_threads, args=(others,))
-    restoring.start()
-    restoring.join()
+    with suppress(RuntimeError):  # without memory for a thread it stays at one, which changes no picture
+        restoring.start()
+        restoring.join()
 
 
 def _ahead(pool: Executor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

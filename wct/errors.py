@@ -22,6 +22,7 @@ __all__ = [
     "TrainingError",
     "UsageError",
     "WctError",
+    "out_of_memory",
 ]
 
 
@@ -55,3 +56,20 @@ class TrainingError(WctError):
 
 class MissingExtraError(WctError, ImportError):
     """An optional dependency is absent; the message names the extra that brings it."""
+
+
+_NO_MEMORY = (
+    "DefaultCPUAllocator",
+    "Cannot allocate memory",
+    "could not create a primitive",
+    "failed to map segment",
+    "can't start new thread",
+)
+"""What torch, its convolutions, the loader of libraries and threads say, in errors that have no class of their own."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory was lacking: Python's, torch's on a GPU, or one of `_NO_MEMORY`."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError | ImportError | OSError) and any(part in str(error) for part in _NO_MEMORY)

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from wct.canvas import Canvas
 from wct.engine import Engine
-from wct.errors import UsageError
+from wct.errors import UsageError, out_of_memory
 from wct.images import PictureWarning
-from wct.memory import GRID, SMALLEST, out_of_memory
+from wct.memory import GRID, SMALLEST
 from wct.models import Model
 from wct.progress import Progress, Steps
 from wct.windows import Size

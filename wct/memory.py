@@ -12,7 +12,7 @@ from wct.errors import ModelError
 from wct.models.spec import ModelSpec
 from wct.windows import Size
 
-__all__ = ["GRID", "SMALLEST", "choose_side", "free_memory", "out_of_memory", "pixel_bytes", "window_side"]
+__all__ = ["GRID", "SMALLEST", "choose_side", "free_memory", "pixel_bytes", "window_side"]
 
 GRID = 32
 """Pixels of a picture to one of relu5_1, twice: windows, and halves of them, start at multiples of 16."""
@@ -69,10 +69,3 @@ def window_side(spec: ModelSpec, room: int = _ENOUGH) -> int:
 
 _MARGINS = 160
 """Pixels: what the encoder reads beside a window, left and right together."""
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory was lacking."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "alloc" in str(error) and "memory" in str(error)
-    )

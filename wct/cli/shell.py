@@ -9,6 +9,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from threading import Event, Timer
 from types import FrameType
 
 import typer
@@ -16,7 +17,7 @@ from typer.main import get_command
 
 from wct.cli.app import app
 from wct.cli.terminal import note
-from wct.errors import WctError
+from wct.errors import WctError, out_of_memory
 from wct.images.label import PictureWarning, one_line
 
 __all__ = ["Terminated", "main"]
@@ -41,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end = given.index("--") if "--" in given else len(given)
     debug = "--debug" in given[:end]
     rest = [word for word in given[:end] if word != "--debug"] + given[end:]
-    with _termination(), _warnings(debug):
+    with _warnings(debug), _signals(ours=arguments is None) as ended:
         try:
-            return _run(rest or ["--help"])
+            return _run(rest or ["--help"], ended)
         except BaseException as error:  # the one place where everything ends up
             status, line = _explain(error)
             if debug:
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return status
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], ended: Event) -> int:
     command = get_command(app)
     try:
         if COMPLETE in os.environ:
@@ -65,6 +66,7 @@ def _run(arguments: list[str]) -> int:
     except typer.Exit as done:
         return done.exit_code
     finally:
+        ended.set()
         sys.stdout.flush()
     return DONE
 
@@ -85,22 +87,15 @@ def _explain(error: BaseException) -> tuple[int, str | None]:
             return status, f"{word}: {error}" if str(error) else word
         case BrokenPipeError():
             return BROKEN_PIPE, None
-        case OSError():
+        case OSError() if not out_of_memory(error):
             return FAILED, f"{error.filename or 'a file or stream'}: cannot be used ({one_line(error)})"
-    if _is_out_of_memory(error):
+    if out_of_memory(error):
         return FAILED, "out of memory; take a smaller picture or --size, close other programs, or try --device cpu"
     return FAILED, f"unexpected {type(error).__name__} ({one_line(error)}): please report it, with what --debug shows"
 
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Python's, torch's on a GPU, and torch's on the CPU, which has no class of its own."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 def _abandon_stdout() -> None:
@@ -110,17 +105,35 @@ def _abandon_stdout() -> None:
 
 
 @contextmanager
-def _termination() -> Iterator[None]:
-    """SIGTERM as an exception, so that temporary files are removed."""
+def _signals(*, ours: bool) -> Iterator[Event]:
+    """SIGINT and SIGTERM as exceptions, so that temporary files are removed, until the event is set.
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise Terminated
+    From then on they are too late: a process that is `ours` ends without a word of them. While a library is loaded they
+    wait: torch, where its own code is interrupted, aborts the process with a page of stacks.
+    """
+    ended = Event()
 
-    old = signal.signal(signal.SIGTERM, stop)
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if ended.is_set():
+            return
+        if _loading():
+            Timer(0.05, os.kill, (os.getpid(), number)).start()
+        else:
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield ended
     finally:
-        signal.signal(signal.SIGTERM, old)
+        if not ours:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+
+def _loading() -> bool:
+    """Whether a library is being imported."""
+    specs = (getattr(module, "__spec__", None) for name, module in list(sys.modules.items()) if name[:3] != "wct")
+    return any(getattr(spec, "_initializing", False) for spec in specs)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from wct.images.profile import srgb_tag
+from wct.images.tiff import settled
 
 from . import png16
 
@@ -43,7 +44,7 @@ def encode(
     image = _composite(picture, background) if flat else to_image(picture)
     buffer = io.BytesIO()
     image.save(buffer, kind, **_options(kind, quality, comment))
-    return buffer.getvalue()
+    return settled(buffer.getvalue()) if kind == "TIFF" else buffer.getvalue()
 
 
 def to_image(picture: Picture) -> Image.Image:

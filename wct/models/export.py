@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from wct.errors import ModelError, OutputError
+from wct.files import remove_stale, write_file
 from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
 from wct.models.model import DECODER, ENCODER
@@ -29,6 +31,7 @@ def export(folder: Path, table: Mapping[str, Any], encoder: Encoder | None, deco
     parts = {ENCODER: encoder, DECODER: decoder}
     weights = {part: _halves(module, part) for part, module in parts.items() if module is not None}
     _make(folder)
+    remove_stale(folder, time.time())
     hashes = {}
     for part, tensors in weights.items():
         save_tensors(tensors, folder / part)
@@ -38,12 +41,7 @@ def export(folder: Path, table: Mapping[str, Any], encoder: Encoder | None, deco
 
 def write_card(folder: Path, table: Mapping[str, Any]) -> None:
     """Write `table` as the folder's model.toml."""
-    try:
-        (folder / "model.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written ({error.strerror}); choose a folder with room and permission"
-        ) from error
+    write_file(tomli_w.dumps(table).encode(), folder / "model.toml", overwrite=True)
 
 
 def _make(folder: Path) -> None:

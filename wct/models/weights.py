@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from wct.errors import ModelError, OutputError
+from wct.errors import ModelError
+from wct.files import write_file
 from wct.images.label import label, one_line
 
 __all__ = ["check_numbers", "fill", "load_tensors", "save_tensors", "sha256"]
@@ -53,21 +52,8 @@ def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write a safetensors file whole or not at all (temporary file, then rename); OutputError where that fails."""
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, dict(metadata or {}))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
-        cause = one_line(error)
-        raise OutputError(
-            f"{label(path)}: cannot be written ({cause}); choose a folder with room and permission"
-        ) from error
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+    data = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, dict(metadata or {}))
+    write_file(data, path, overwrite=True)
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:

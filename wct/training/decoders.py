@@ -235,14 +235,18 @@ def train_decoders(
             return parts | {k: phase.stages * v for k, v in blockwise(decoder, detached, pictures).items()}
 
     both = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
+    steps, state = sum(phase.steps for phase in recipe.decoder), run.load("decoder")
+    if state is not None and state.get("finished") == steps:
+        both.load_state_dict(state["module"])
+        return both
     train(run, "decoder", both, recipe.decoder, data, loss)
-    _finish(recipe, both, data, run)
+    _finish(recipe, both, data, run, steps)
     return both
 
 
-def _finish(recipe: Recipe, both: nn.ModuleDict, data: PictureSet, run: Run) -> None:
-    """Solve the last convolution in closed form, also in the checkpoint."""
+def _finish(recipe: Recipe, both: nn.ModuleDict, data: PictureSet, run: Run, steps: int) -> None:
+    """Solve the last convolution in closed form, also in the checkpoint: once, for it gives another one every time."""
     pictures = data.batch(0, recipe.start, recipe.start_size)[0].to(run.device)
     generator = torch.Generator().manual_seed(recipe.seed)
     finish_decoder(both["decoder"], both["encoder"], pictures, generator)  # type: ignore[arg-type]
-    run.save("decoder", {**(run.load("decoder") or {}), "module": both.state_dict()})
+    run.save("decoder", {**(run.load("decoder") or {}), "module": both.state_dict(), "finished": steps})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from wct.errors import TrainingError
+from wct.errors import OutputError, TrainingError
+from wct.files import appearing
+from wct.images.label import one_line
 from wct.training.pictures import PictureSet
 from wct.training.processes import add_gradients, is_main, share, spread, total
 from wct.training.recipe import Phase
@@ -70,16 +71,23 @@ class Run:
         """Replace the checkpoint `name` whole or not at all; of several processes the main one does."""
         if not is_main():
             return
-        temporary = self.folder / f".{name}.pt.part"
-        torch.save(state, temporary)
-        os.replace(temporary, self.folder / f"{name}.pt")
+        path = self.folder / f"{name}.pt"
+        try:
+            with appearing(path, overwrite=True) as temporary:
+                torch.save(state, temporary)
+        except RuntimeError as error:  # what torch makes of a full disk
+            raise OutputError(f"{path}: cannot be written ({one_line(error)}); make room, then --resume") from error
 
     def log(self, row: dict[str, Any]) -> None:
         """Add a row to the log; of several processes the main one does."""
         if not is_main():
             return
-        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        path = self.folder / "log.jsonl"
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({one_line(error)}); make room, then --resume") from error
 
 
 def _bar() -> Progress:
