@@ -141,6 +141,34 @@ def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_been(tmp_path: Path, ti
         assert max(np.abs(a.astype(float) - b).mean() for a, b in zip(killed.frames, whole.frames, strict=True)) < 3
 
 
+@pytest.mark.parametrize("moment", [0, 7, 29, 30])
+def test_pictures_are_whole_however_far_their_publishing_came(
+    call: Call, tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    film(tmp_path / "in.mp4")
+    picture(tmp_path / "wave.png", seed=1)
+    base = ["video", "in.mp4", "wave.png", "--model", tiny_folder, "-o"]
+    assert call(*base, "whole").status == 0
+    replace, moved = os.replace, 0
+
+    def stopped(source: Path, target: Path) -> None:
+        nonlocal moved
+        if Path(target).parent.name == "out":
+            if moved == moment:
+                raise KeyboardInterrupt
+            moved += 1
+        replace(source, target)
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr("os.replace", stopped)
+        stopping.setattr("shutil.rmtree", lambda _: signal.raise_signal(signal.SIGINT))
+        call(*base, "out").refused(130)
+    assert call(*base, "out", "--overwrite").status == 0
+    whole, made = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("whole", "out"))
+    assert len(whole) == 30 and made.keys() == whole.keys() and all(made[name] == whole[name] for name in whole)
+    assert names(tmp_path) == ["in.mp4", "out", "wave.png", "whole"]
+
+
 def test_what_was_begun_with_other_settings_is_not_taken(call: Call, tmp_path: Path, tiny_folder: Path) -> None:
     film(tmp_path / "in.mp4")
     picture(tmp_path / "wave.png", seed=1)

@@ -64,12 +64,13 @@ _NO_MEMORY = (
     "could not create a primitive",
     "failed to map segment",
     "can't start new thread",
+    "Insufficient memory",
 )
-"""What torch, its convolutions, the loader of libraries and threads say, in errors that have no class of their own."""
+"""What torch, its convolutions, the loader of libraries, threads and OpenCV say, in errors of no class of their own."""
 
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory was lacking: Python's, torch's on a GPU, or one of `_NO_MEMORY`."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError | ImportError | OSError) and any(part in str(error) for part in _NO_MEMORY)
+    return not isinstance(error, WctError) and any(part in str(error) for part in _NO_MEMORY)

@@ -45,7 +45,7 @@ class Stylizer:
         engine: who does the work: this process, or a cluster, see `wct.distributed.Cluster`.
 
     Raises:
-        ModelError: the model is missing or damaged.
+        ModelError: the model is missing or damaged, or its weights are no longer float32.
         UsageError: the device is not there.
 
     Examples:
@@ -60,7 +60,8 @@ class Stylizer:
         self, model: str | Path | Model = "compact", *, device: str | None = None, engine: Engine | None = None
     ) -> None:
         self.engine = engine or Local()
-        self.model = model if isinstance(model, Model) else Model.load(model, device=choose_device(device))
+        found = model if isinstance(model, Model) else Model.load(model, device=choose_device(device))
+        self.model = found.checked()
 
     def style(
         self,

@@ -140,6 +140,18 @@ class Model:
             raise ModelError(f"model {self.card.name!r} has no decoders; choose one that has, such as 'compact'")
         return self._decoder
 
+    def checked(self) -> Model:
+        """This model, or ModelError where its weights are not float32 any more, as they are whatever its files hold.
+
+        bfloat16 is 1.5 times as fast on a CPU that knows it, at 45 to 48 dB, but its rounding passes what counts as
+        variation: flat pictures became noise of 37 grey levels.
+        """
+        parts = (self.encoder,) if self._decoder is None else (self.encoder, self._decoder)
+        if other := {weight.dtype for part in parts for weight in part.parameters()} - {torch.float32}:
+            found = ", ".join(map(str, other))
+            raise ModelError(f"{self.card.name}: its weights are of {found}; needed torch.float32, as they are loaded")
+        return self
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the encoder's weights: what features, and so saved styles, depend on."""

@@ -133,11 +133,11 @@ class PictureSink:
         folder = self._pattern.parent
         try:
             folder.mkdir(exist_ok=True)
-            made = numbered(self._work.folder / self._pattern.name)
-            for _, path in made:
-                os.replace(path, folder / path.name)
-            stale = {path.name for _, path in numbered(self._pattern)} - {path.name for _, path in made}
-            for name in stale:
+            made = {path.name for _, path in numbered(self._work.folder / self._pattern.name)}
+            names = self._work.published(made)
+            for name in names & made:
+                os.replace(self._work.folder / name, folder / name)
+            for name in {path.name for _, path in numbered(self._pattern)} - names:
                 (folder / name).unlink()
         except OSError as error:
             raise OutputError(

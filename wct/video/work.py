@@ -19,7 +19,7 @@ from wct.video.frame import Array
 
 __all__ = ["Work"]
 
-SETTINGS, SHOTS = "settings", "shots.json"
+SETTINGS, SHOTS, NAMES = "settings", "shots.json", "names.json"
 
 
 class Work:
@@ -86,6 +86,13 @@ class Work:
             return None
         starts, count = json.loads(path.read_bytes())
         return starts, count
+
+    def published(self, names: set[str]) -> set[str]:
+        """The names that were told here first: all of them, also where a run was stopped while it published them."""
+        path = self.folder / NAMES
+        if not path.exists():
+            write_file(json.dumps(sorted(names)).encode(), path)
+        return set(json.loads(path.read_bytes()))
 
     def remove(self) -> None:
         """Leave nothing behind."""
