@@ -26,7 +26,13 @@ from wct.cli import main
 __all__ = ["FAULTS", "Report", "Stage", "load"]
 
 FAULTS = ("SIGINT", "SIGTERM", "SIGKILL", "disk", "memory")
-STATUS = {"SIGINT": (130, 0), "SIGTERM": (143, 0), "SIGKILL": (-9, 0), "disk": (1, 2, 0), "memory": (1, 2, 0, -6, -11)}
+STATUS = {
+    "SIGINT": (130, 0),
+    "SIGTERM": (143, 0),
+    "SIGKILL": (-9, 0),
+    "disk": (1, 2, 0),
+    "memory": (1, 2, 0, -6, -11, 127),
+}
 """How a process may end; 0 where the fault came too late. Without memory, native code may abort the process."""
 
 LIMIT = 60.0
