@@ -62,6 +62,8 @@ class Nodes:
         from ray.cluster_utils import Cluster as Machines
 
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        # A cluster that is started by hand, unlike one of wct's, reports that it reports nothing.
+        os.environ["RAY_USAGE_STATS_REPORT_URL"] = "http://127.0.0.1:9"
         self._machines = Machines(initialize_head=True, head_node_args=self._of(1))
         self.address: str = self._machines.address
         self._second: Any = None

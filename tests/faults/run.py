@@ -26,14 +26,17 @@ from wct.cli import main
 __all__ = ["FAULTS", "Report", "Stage", "load"]
 
 FAULTS = ("SIGINT", "SIGTERM", "SIGKILL", "disk", "memory")
+ABORTED = (-9, -6, -11, 127)
+"""How a process ends that cannot tidy up: killed, or, without memory, given up by native code."""
+
 STATUS = {
     "SIGINT": (130, 0),
     "SIGTERM": (143, 0),
     "SIGKILL": (-9, 0),
     "disk": (1, 2, 0),
-    "memory": (1, 2, 0, -6, -11, 127),
+    "memory": (1, 2, 0, *ABORTED),
 }
-"""How a process may end; 0 where the fault came too late. Without memory, native code may abort the process."""
+"""How a process may end; 0 where the fault came too late."""
 
 LIMIT = 60.0
 """Seconds after which a process counts as stuck."""
@@ -105,7 +108,7 @@ class Stage:
             self._judged(case, fault, status)
             again = self._ended(self._begun(case, self.verb.again(case) or self.verb.words))
             assert again == 0, f"afterwards the command ended with {again}: {self.said}"
-            if status < 0:
+            if status in ABORTED:
                 for name in filter(PART.fullmatch, files_of(case)):
                     (case / name).unlink()
             now = files_of(case)
@@ -121,11 +124,11 @@ class Stage:
         lines = [line for line in said.splitlines() if line.startswith(("error: ", "failed: "))]
         assert status in STATUS[fault], f"ended with {status}: {said}"
         assert "Traceback" not in said and "please report" not in said, said
-        assert status < 0 or bool(lines) == bool(status), f"ended with {status}: {said}"
+        assert status in ABORTED or bool(lines) == bool(status), f"ended with {status}: {said}"
         for name, digest in files_of(case).items():
             if self.verb.kept(name):
                 continue
-            if status < 0 and PART.fullmatch(name):
+            if status in ABORTED and PART.fullmatch(name):
                 continue
             assert name in self.after, f"{name} was left; {said}"
             if digest not in (self.before.get(name), self.after[name]):
@@ -137,7 +140,7 @@ class Stage:
         left = list(self.temporary.iterdir())
         shutil.rmtree(self.temporary)
         self.temporary.mkdir()
-        assert status < 0 or not left, f"{left} was left among temporary files"
+        assert status in ABORTED or not left, f"{left} was left among temporary files"
 
     def _case(self) -> Path:
         """A fresh copy of the inputs."""
