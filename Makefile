@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint fuzz faults soak bench train clean
+.PHONY: demo test lint fuzz faults soak audit bench train clean
 
 demo: $(READY)
 	$(VENV)/bin/wct demo --overwrite
@@ -30,6 +30,11 @@ faults: $(READY)
 # Long runs: a thousand stylisations, then visitors of the page at once.
 soak: $(READY)
 	$(VENV)/bin/python tests/soak.py
+
+# What is known of the installed packages; it asks the package index.
+audit: $(READY)
+	$(VENV)/bin/python -m pip install --quiet pip-audit
+	$(VENV)/bin/python -m pip_audit --skip-editable
 
 # Of the other models, VGG-19's weights come from a file: make bench VGG=vgg19.safetensors
 bench: $(READY)
