@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import weakref
 from contextlib import suppress
 from inspect import signature
 from pathlib import Path
@@ -18,6 +19,7 @@ from shell import LIMIT, Call, environment, picture, start
 
 import wct
 from wct.cli import main, stylize
+from wct.errors import ModelError
 from wct.look import Look
 
 HEAVY = {"torch", "torchvision", "scipy", "numpy", "PIL", "safetensors"}
@@ -169,6 +171,37 @@ def test_signals_wait_while_a_library_is_loaded(
     monkeypatch.setattr("wct.images.output.check_output", load)
     call("stylize", "a.png", "b.png").refused(128 + number)
     assert done == ["loaded"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_told_whatever_a_library_makes_of_it(
+    call: Call, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def lose(*_: object, **__: object) -> None:
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt:
+            raise ModelError("not whole") from None
+
+    monkeypatch.setattr("wct.images.output.check_output", lose)
+    line = call("stylize", "a.png", "b.png").refused(128 + number)
+    assert line == f"error: {'interrupted' if number == signal.SIGINT else 'terminated'}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_not_lost_where_exceptions_are(call: Call, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    class Resource:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+
+    def lose(*_: object, **__: object) -> None:
+        one = Resource()
+        weakref.finalize(one, os.kill, os.getpid(), number)
+        del one
+        signal.sigtimedwait([], LIMIT)
+
+    monkeypatch.setattr("wct.images.output.check_output", lose)
+    call("stylize", "a.png", "b.png").refused(128 + number)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -178,7 +178,8 @@ class Stage:
             for kind, most in (limits or {}).items():
                 resource.setrlimit(kind, (most, resource.RLIM_INFINITY))
             os.write(begins, b"!")
-            status = main(list(words))
+            sys.argv = ["wct", *words]
+            status = main()
             sys.stderr.flush()
         except BaseException:
             traceback.print_exc()

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from threading import Event, Timer
-from types import FrameType
 
 import typer
 from typer.main import get_command
 
 from wct.cli.app import app
+from wct.cli.signals import Signals, Terminated, heeded
 from wct.cli.terminal import note
 from wct.errors import WctError, out_of_memory
 from wct.images.label import PictureWarning, one_line
 
-__all__ = ["Terminated", "main"]
+__all__ = ["main"]
 
 COMPLETE = "_WCT_COMPLETE"
 """What a shell sets when it asks how a line could go on."""
 
 DONE, FAILED, BAD_USE, INTERRUPTED, BROKEN_PIPE, TERMINATED = 0, 1, 2, 130, 141, 143
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: whatever cleans up after Ctrl-C cleans up after it too."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,11 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end = given.index("--") if "--" in given else len(given)
     debug = "--debug" in given[:end]
     rest = [word for word in given[:end] if word != "--debug"] + given[end:]
-    with _warnings(debug), _signals(ours=arguments is None) as ended:
+    with _warnings(debug), heeded(ours=arguments is None) as signals:
         try:
-            return _run(rest or ["--help"], ended)
+            return _run(rest or ["--help"], signals)
         except BaseException as error:  # the one place where everything ends up
-            status, line = _explain(error)
+            status, line = _explain(signals.cause(error))
             if debug:
                 traceback.print_exc()
             if isinstance(error, OSError):
@@ -56,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return status
 
 
-def _run(arguments: list[str], ended: Event) -> int:
+def _run(arguments: list[str], signals: Signals) -> int:
     command = get_command(app)
     try:
         if COMPLETE in os.environ:
@@ -66,7 +60,7 @@ def _run(arguments: list[str], ended: Event) -> int:
     except typer.Exit as done:
         return done.exit_code
     finally:
-        ended.set()
+        signals.ended = True
         sys.stdout.flush()
     return DONE
 
@@ -102,38 +96,6 @@ def _abandon_stdout() -> None:
     """Send what is left in stdout's buffer nowhere, for Python flushes it at exit and would complain."""
     with suppress(OSError, ValueError):  # where stdout is no real stream
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@contextmanager
-def _signals(*, ours: bool) -> Iterator[Event]:
-    """SIGINT and SIGTERM as exceptions, so that temporary files are removed, until the event is set.
-
-    From then on they are too late: a process that is `ours` ends without a word of them. While a library is loaded they
-    wait: torch, where its own code is interrupted, aborts the process with a page of stacks.
-    """
-    ended = Event()
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        if ended.is_set():
-            return
-        if _loading():
-            Timer(0.05, os.kill, (os.getpid(), number)).start()
-        else:
-            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
-
-    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield ended
-    finally:
-        if not ours:
-            for number, handler in old.items():
-                signal.signal(number, handler)
-
-
-def _loading() -> bool:
-    """Whether a library is being imported."""
-    specs = (getattr(module, "__spec__", None) for name, module in list(sys.modules.items()) if name[:3] != "wct")
-    return any(getattr(spec, "_initializing", False) for spec in specs)
 
 
 @contextmanager
