@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hostile import bomb
-from PIL import Image
+from PIL import ExifTags, Image
 from shell import Call, picture, run
 
 from wct.cli.options import WeightedPath, parse_weighted
 from wct.cli.stylize import default_output
 from wct.errors import UsageError
+from wct.images import read_comment
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -188,3 +189,46 @@ def test_paths_with_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_where_the_result_goes_when_nobody_says() -> None:
     assert default_output("photos/a.b.jpg") == "a.b-stylized.png"
     assert default_output("-") == "-"
+
+
+def shot(path: Path) -> Path:
+    """A photo with all that cameras write: lying on its side, with place and time, and a thumbnail's worth of more."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation] = "Lumen", 6
+    exif[ExifTags.Base.ImageDescription] = "the original"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2026:05:01 12:00:00"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    picture(path)
+    with Image.open(path) as image:
+        image.save(path.with_suffix(".jpg"), exif=exif)
+    return path.with_suffix(".jpg")
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out.png", "out.webp", "out.tif", "out.avif", "deep.png"])
+def test_metadata_is_kept_where_it_shall_be(call: Call, tmp_path: Path, tiny_folder: Path, name: str) -> None:
+    shot(tmp_path / "photo.png")
+    base = ["stylize", "photo.jpg", "photo.png", "--model", tiny_folder, "--overwrite", "-o", name]
+    base += ["--bits", 16] if name == "deep.png" else []
+    assert call(*base).status == 0
+    with Image.open(tmp_path / name) as image:
+        bare = image.getexif()
+        assert ExifTags.Base.Make not in bare and not bare.get_ifd(ExifTags.IFD.GPSInfo)
+    assert call(*base, "--keep-metadata").status == 0
+    assert str(read_comment(tmp_path / name)).startswith("wct ")
+    with Image.open(tmp_path / name) as image:
+        kept = image.getexif()
+        assert image.size == (37, 53), "turned upright"
+        assert kept[ExifTags.Base.Make] == "Lumen" and kept.get(ExifTags.Base.Orientation, 1) == 1
+        assert kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] == "2026:05:01 12:00:00"
+        assert kept.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
+        assert "the original" not in str(kept.get(ExifTags.Base.ImageDescription, ""))
+
+
+def test_metadata_that_there_is_not_or_that_cannot_be_kept(call: Call, tmp_path: Path, tiny_folder: Path) -> None:
+    picture(tmp_path / "photo.png")
+    tail = ["photo.png", "--model", tiny_folder, "--keep-metadata", "-o"]
+    assert call("stylize", "photo.png", *tail, "out.jpg").err == "out.jpg: written, 53x37\n"
+    assert "name a file" in call("stylize", "-", *tail, "other.png").refused()
+    shot(tmp_path / "shot.png")
+    assert "BMP holds no metadata" in call("stylize", "shot.jpg", *tail, "out.bmp").refused()
+    assert not (tmp_path / "out.bmp").exists()

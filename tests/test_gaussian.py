@@ -13,7 +13,7 @@ from strategies import any_rank, assert_same, channels, full_rank, generator, ma
 from torch import Tensor
 
 from wct.errors import NumericsError, UsageError
-from wct.gaussian import Gaussian, merge
+from wct.gaussian import Gaussian, joined, merge
 from wct.maps import AffineMap, mix, normalised
 
 pictures = channels.flatmap(any_rank)
@@ -381,3 +381,59 @@ def test_statistics_stay_on_cuda_and_agree_with_the_cpu() -> None:
     there = Gaussian.of(pixels.cuda())
     assert there.cov.device.type == "cuda"
     assert_same(there.to("cpu"), Gaussian.of(pixels), rtol=1e-6)
+
+
+def test_moving_moves_both_parts_and_keeps_what_is_there() -> None:
+    here = Gaussian.of(torch.rand(3, 20, generator=generator(0)))
+    assert here.to("cpu") is here
+    there = here.to("meta")
+    assert (there.n, there.mean.device.type, there.cov.device.type) == (20, "meta", "meta")
+    assert (there.mean.shape, there.cov.shape) == ((3,), (3, 3))
+
+
+@given(seeds, st.integers(1, 60), st.integers(1, 120))
+def test_pixels_without_weight_may_as_well_not_be_there(seed: int, inside: int, more: int) -> None:
+    features = normal((3, inside + more), seed)
+    weights = torch.cat([torch.rand(inside, generator=generator(seed)) + 0.1, torch.zeros(more)])
+    order = torch.randperm(inside + more, generator=generator(seed))
+    assert_same(
+        Gaussian.of(features[:, order], weights[order]), Gaussian.of(features[:, :inside], weights[:inside]), 1e-12
+    )
+
+
+def test_directions_carry_their_share_whatever_the_number_and_unit() -> None:
+    one = Gaussian(5.0, torch.zeros(1).double(), torch.tensor([[0.25]]).double())
+    assert [one.directions(share) for share in (0, 0.5, 1)] == [1, 1, 1]
+    halves = Gaussian(5.0, torch.zeros(2).double(), torch.tensor([1e-9, 1e-9]).double().diag())
+    assert [halves.directions(share) for share in (0.4, 0.6)] == [1, 2]
+    for share in (-0.1, 1.1, float("nan")):
+        with pytest.raises(UsageError, match=f"^share of the variance is {share}; needs a number from 0 to 1$"):
+            one.directions(share)
+
+
+def test_regions_are_merged_each_with_its_own() -> None:
+    a, b, c = (Gaussian.of(torch.rand(2, 9, generator=generator(seed))) for seed in range(3))
+    assert joined([], [a, None]) == [a, None]
+    first, second, third, fourth = joined([a, None, b, None], [b, c, None, None])
+    assert first is not None
+    assert_same(first, merge((a, b)))
+    assert second is c and third is b and fourth is None
+    with pytest.raises(ValueError, match="shorter"):
+        joined([a, b], [c])
+
+
+def test_messages_are_whole_lines() -> None:
+    features = torch.rand(2, 3)
+    for weights, line in (
+        (torch.tensor([1.0, -1, 0]), "the weight of a pixel is negative or not finite; it has to be 0 or more"),
+        (
+            torch.zeros(3),
+            "all weights are 0: every pixel is transparent or masked out, so there is nothing to measure",
+        ),
+    ):
+        with pytest.raises(UsageError, match=f"^{line}$"):
+            Gaussian.of(features, weights)
+    with pytest.raises(UsageError, match=r"^merging needs at least one Gaussian, found none$"):
+        merge(())
+    with pytest.raises(NumericsError, match=r"^the covariance of the features: \d of 4 numbers are not finite"):
+        Gaussian.of(features * 1e30)

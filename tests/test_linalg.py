@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -135,6 +137,26 @@ def test_a_failing_solver_is_replaced(broken: Callable[[Tensor], tuple[Tensor, T
     wanted = sqrt_pair(covs)
     with patch("torch.linalg.eigh", broken):
         assert_roots_equal(sqrt_pair(covs), wanted)
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (2, 3)])
+@pytest.mark.parametrize("failing", [[], ["evr"]])
+def test_the_last_resorts_are_asked_in_their_order(shape: tuple[int, ...], failing: list[str]) -> None:
+    pixels = torch.rand(*shape, 4, 30, generator=generator(1)).double()
+    covs, asked, plain = pixels @ pixels.mT, [], scipy.linalg.eigh
+
+    def solve(matrix: Any, driver: str) -> Any:
+        asked.append(driver)
+        if driver in failing:
+            raise scipy.linalg.LinAlgError("did not converge")
+        return plain(matrix, driver=driver)
+
+    wanted = sqrt_pair(covs)
+    with patch("torch.linalg.eigh", no_convergence), patch("scipy.linalg.eigh", solve):
+        found = sqrt_pair(covs)
+    assert_roots_equal(found, wanted)
+    assert found.root.shape == covs.shape
+    assert asked == ["evr", "ev"][: len(failing) + 1] * max(1, math.prod(shape))
 
 
 def test_when_every_solver_fails_the_error_says_so() -> None:

@@ -342,3 +342,12 @@ def test_patches_have_no_rank() -> None:
     features = normal((3, 5, 6), 1)
     with pytest.raises(UsageError, match="transform 'swap' matches patches, so it has no rank; leave the rank out"):
         transform("swap", 2)(Gaussian.of(features), Texture.of(features))
+
+
+def test_whitening_and_coloring_alone_leave_the_rest_as_it_is() -> None:
+    """Directions without variance pass; a flat content is moved, and nothing of it is scaled."""
+    line = Gaussian.of(torch.tensor([[1.0], [0.0]]).double() @ normal((1, 40), 0))
+    assert torch.equal(whiten(line, line).matrix[1], torch.tensor([0.0, 1.0]).double())
+    flat, style = Gaussian.of(torch.ones(2, 9)), Gaussian.of(torch.rand(2, 40, generator=generator(0)))
+    assert not color(flat, style).matrix.any()
+    assert torch.equal(whiten(flat, style).matrix, torch.eye(2).double())

@@ -97,6 +97,10 @@ Tile = Annotated[
         "auto: large ones where the picture does not fit into memory.",
     ),
 ]
+KeepMetadata = Annotated[
+    bool,
+    typer.Option("--keep-metadata", help="Copy the photo's EXIF to the result: time, place, camera, copyright."),
+]
 Refine = Annotated[
     int,
     typer.Option(
@@ -140,6 +144,7 @@ def stylize(
     overwrite: Overwrite = False,
     quality: Quality = DEFAULT_QUALITY,
     bits: Bits = 8,
+    keep_metadata: KeepMetadata = False,
     tile: Tile = "auto",
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
@@ -148,6 +153,8 @@ def stylize(
     sources = [parse_weighted(text) for text in styles or []]
     regions = [parse_region(text) for text in region or []]
     check_regions(sources, regions, mask, style_mask, segments)
+    if keep_metadata and content == "-":
+        raise UsageError("--keep-metadata: found a photo from standard input; name a file")
     if refine and (regions or mask or segments):
         raise UsageError("--refine: found regions; it works on the whole picture, so leave out one or the other")
     target = output if output is not None else default_output(content)
@@ -156,24 +163,30 @@ def stylize(
 
     from wct.cli.engine import engine_of, load, stamp
     from wct.content import Content
-    from wct.images import check_output, read
+    from wct.images import check_output, read, read_exif
     from wct.large import check_large, is_large, open_large, stylize_large
     from wct.sources import opened, preview_factor
     from wct.transforms import transform as known_transform
 
     known_transform(look.transform, look.rank)
     out: dict[str, Any] = {"overwrite": overwrite, "inputs": inputs, "quality": quality, "bits": bits}
-    check_output(target, **out)
+    check_output(target, metadata=keep_metadata, **out)
     windows, limit = parse_tile(tile), max_pixels or None
     stylizer = load(model, device, encoder, engine_of(engine, address, gpus))
     large: LargePicture | None = None
     if not refine and size is None and preview is None and is_large(content, stylizer, windows):
+        if keep_metadata:
+            raise UsageError(
+                "--keep-metadata: this picture is larger than memory and goes through windows; leave it out"
+            )
         large = open_large(content, stylizer.model, look, max_pixels=limit)
         check_large(target, large.size, **out)
         seen = large.content
     else:
         picture = read(content, max_pixels=limit)
         seen = Content.of(picture)
+        if keep_metadata:
+            out["exif"] = read_exif(content)
     scale = style_scale / preview_factor(seen.size, size, preview)
     measure = Measure(stylizer, seen.size, look, scale, seen.colors() if look.color == "content" else None, limit)
     out |= {"comment": stamp(stylizer, look) + (f" refine {refine}" if refine else "")}

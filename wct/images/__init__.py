@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wct.images.folder import list_pictures
     from wct.images.formats import FORMATS
     from wct.images.label import PictureWarning
+    from wct.images.metadata import read_exif
     from wct.images.output import check_output, write
     from wct.images.picture import Picture
     from wct.images.reader import Source, read, read_size
@@ -36,6 +37,7 @@ __all__ = [
     "list_pictures",
     "read",
     "read_comment",
+    "read_exif",
     "read_size",
     "resize",
     "resize_alpha",
@@ -54,6 +56,7 @@ _HOME = {
     "list_pictures": "wct.images.folder",
     "read": "wct.images.reader",
     "read_comment": "wct.images.comment",
+    "read_exif": "wct.images.metadata",
     "read_size": "wct.images.reader",
     "resize": "wct.images.size",
     "resize_alpha": "wct.images.size",

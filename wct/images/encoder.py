@@ -30,7 +30,14 @@ _WITHOUT_ALPHA = ("JPEG", "BMP")
 
 
 def encode(
-    picture: Picture, kind: str, *, quality: int, background: tuple[int, int, int], bits: int, comment: str | None
+    picture: Picture,
+    kind: str,
+    *,
+    quality: int,
+    background: tuple[int, int, int],
+    bits: int,
+    comment: str | None,
+    exif: bytes | None = None,
 ) -> bytes:
     """The file of `picture` in the format `kind`; see `wct.images.write` for the options.
 
@@ -39,12 +46,12 @@ def encode(
     if not torch.isfinite(picture.rgb).all():
         raise ValueError("the picture holds values that are not finite")
     if kind == "PNG" and (bits == 16 or _needs_sixteen_bits(picture.alpha)):
-        return png16.encode(_quantise(picture, np.uint16), srgb_tag(), comment)
+        return png16.encode(_quantise(picture, np.uint16), srgb_tag(), comment, exif)
     flat = kind in _WITHOUT_ALPHA and picture.alpha is not None
     image = _composite(picture, background) if flat else to_image(picture)
     buffer = io.BytesIO()
-    image.save(buffer, kind, **_options(kind, quality, comment))
-    return settled(buffer.getvalue()) if kind == "TIFF" else buffer.getvalue()
+    image.save(buffer, kind, **_options(kind, quality, comment, exif))
+    return settled(buffer.getvalue()) if kind == "TIFF" and exif is None else buffer.getvalue()
 
 
 def to_image(picture: Picture) -> Image.Image:
@@ -52,7 +59,7 @@ def to_image(picture: Picture) -> Image.Image:
     return Image.fromarray(_quantise(picture, np.uint8))
 
 
-def _options(kind: str, quality: int, comment: str | None) -> dict[str, Any]:
+def _options(kind: str, quality: int, comment: str | None, exif: bytes | None) -> dict[str, Any]:
     options: dict[str, Any] = {"icc_profile": srgb_tag()}
     text = comment or ""
     match kind:
@@ -63,7 +70,8 @@ def _options(kind: str, quality: int, comment: str | None) -> dict[str, Any]:
             if text:
                 options["pnginfo"].add_text("Comment", text)
         case "TIFF":
-            options["compression"] = "tiff_adobe_deflate"
+            if exif is None:  # Pillow writes a block of EXIF into a TIFF only where it is not compressed
+                options["compression"] = "tiff_adobe_deflate"
         case "WEBP":
             options |= {"quality": quality, "lossless": quality == 100, "alpha_quality": 100, "exact": True}
         case "AVIF":
@@ -72,11 +80,17 @@ def _options(kind: str, quality: int, comment: str | None) -> dict[str, Any]:
             options = {}
     if text and kind == "TIFF":
         options["description"] = text
-    elif text and kind in ("WEBP", "AVIF"):
-        exif = Image.Exif()
-        exif[IMAGE_DESCRIPTION] = text
-        options["exif"] = exif
-    return options
+    block = _block(exif, text if kind in ("WEBP", "AVIF") else "")
+    return options | {"exif": block} if len(block) else options
+
+
+def _block(exif: bytes | None, description: str) -> Image.Exif:
+    block = Image.Exif()
+    if exif is not None:
+        block.load(exif)
+    if description:
+        block[IMAGE_DESCRIPTION] = description
+    return block
 
 
 def _quantise(picture: Picture, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[Any]:

@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wct.errors import OutputError, UsageError
 from wct.files import check_file, write_file
@@ -31,6 +31,7 @@ def check_output(
     quality: int = DEFAULT_QUALITY,
     background: tuple[int, int, int] = WHITE,
     bits: int = 8,
+    metadata: bool = False,
 ) -> None:
     """Refuse a destination that cannot work, before any time goes into computing what to write there.
 
@@ -40,12 +41,17 @@ def check_output(
     is a terminal.
     """
     if not os.path.isdir(path):  # or the folder's name would be refused, and not that it is one
-        check_options(path, quality=quality, background=background, bits=bits)
+        check_options(path, quality=quality, background=background, bits=bits, metadata=metadata)
     check_file(path, overwrite=overwrite, inputs=inputs)
 
 
 def check_options(
-    path: StrPath, *, quality: int = DEFAULT_QUALITY, background: tuple[int, int, int] = WHITE, bits: int = 8
+    path: StrPath,
+    *,
+    quality: int = DEFAULT_QUALITY,
+    background: tuple[int, int, int] = WHITE,
+    bits: int = 8,
+    metadata: bool = False,
 ) -> None:
     """Refuse what `check_output` refuses about the name and the options alone, wherever they will go."""
     kind = _kind(path)
@@ -55,6 +61,8 @@ def check_options(
         raise UsageError(f"bits: found {bits} for {kind}; needed 8, or 16 with .png")
     if len(background) != 3 or not all(0 <= value <= 255 for value in background):
         raise UsageError(f"background: found {background}; needed three values from 0 to 255")
+    if metadata and kind == "BMP":
+        raise UsageError(f"{label(path)}: BMP holds no metadata; choose another format or leave them out")
     if not can_write(kind):
         raise OutputError(f"{label(path)}: this Pillow cannot write {kind}; use .png instead")
 
@@ -69,17 +77,19 @@ def write(
     background: tuple[int, int, int] = WHITE,
     bits: int = 8,
     comment: str | None = None,
+    exif: bytes | None = None,
 ) -> None:
     """Write `picture` to `path`, in the format of its extension; "-" sends a PNG to standard output, and nothing else.
 
     The file is atomic: written beside its destination under another name, then renamed. Whatever goes wrong, an
     old file stays as it was and no temporary file remains. Output is tagged sRGB (BMP, which cannot be, is sRGB by
-    convention), is stored upright, and carries no metadata of the input.
+    convention), is stored upright, and carries no metadata but what it is given.
 
     overwrite: replace an existing file. inputs: files that are never written over, whatever `overwrite` says.
     quality: 1..100 for JPEG, WebP and AVIF; WebP at 100 is lossless, also in its hidden colours.
     background: the 8-bit sRGB colour under transparent pixels in JPEG and BMP, which have no alpha.
     bits: 8, or 16 for PNG. comment: a line of text to keep in the file (not in BMP).
+    exif: a block of camera data to keep in the file (`read_exif`; not in BMP).
 
     Alpha is kept exactly in PNG, TIFF and WebP; AVIF codes it with the given quality. A 16-bit alpha is rounded in
     formats of 8 bits, and makes a PNG one of 16 bits where 8 could not hold it.
@@ -88,10 +98,11 @@ def write(
     BrokenPipeError passes through: a reader of standard output that left is no error of the picture.
     """
     inputs = tuple(inputs)
-    check_output(path, overwrite=overwrite, inputs=inputs, quality=quality, background=background, bits=bits)
+    options: Any = {"quality": quality, "background": background, "bits": bits}
+    check_output(path, overwrite=overwrite, inputs=inputs, metadata=exif is not None, **options)
     kind, name = _kind(path), label(path)
     try:
-        data = encode(picture, kind, quality=quality, background=background, bits=bits, comment=comment)
+        data = encode(picture, kind, comment=comment, exif=exif, **options)
     except Exception as error:
         cause = one_line(error)
         raise OutputError(f"{name}: cannot be encoded as {kind} ({cause}); try another format, such as .png") from error

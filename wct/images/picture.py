@@ -121,6 +121,7 @@ class Picture:
         background: tuple[int, int, int] = WHITE,
         bits: int = 8,
         comment: str | None = None,
+        exif: bytes | None = None,
     ) -> None:
         """Write this picture to `path`; see `wct.images.write`."""
         write(
@@ -132,4 +133,5 @@ class Picture:
             background=background,
             bits=bits,
             comment=comment,
+            exif=exif,
         )

@@ -16,8 +16,8 @@ _COLOUR_TYPES = {3: 2, 4: 6}
 _UP = 2
 
 
-def encode(pixels: NDArray[Any], icc: bytes, comment: str | None) -> bytes:
-    """A PNG file of `pixels`, uint16 (H, W, 3 or 4), tagged with the profile `icc`."""
+def encode(pixels: NDArray[Any], icc: bytes, comment: str | None, exif: bytes | None = None) -> bytes:
+    """A PNG file of `pixels`, uint16 (H, W, 3 or 4), tagged with the profile `icc`, and with an EXIF block."""
     height, width, channels = pixels.shape
     rows = np.ascontiguousarray(pixels, ">u2").view(np.uint8).reshape(height, -1)
     filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)
@@ -29,6 +29,8 @@ def encode(pixels: NDArray[Any], icc: bytes, comment: str | None) -> bytes:
         header((height, width), channels, 16),
         chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(icc)),
     ]
+    if exif is not None:
+        chunks.append(chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
     if comment is not None:
         chunks.append(chunk(b"iTXt", b"Comment\0\0\0\0\0" + comment.encode("utf-8", "backslashreplace")))
     chunks += [chunk(b"IDAT", body[at : at + 2**24]) for at in range(0, len(body), 2**24)]
