@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint fuzz faults soak audit bench train clean
+.PHONY: demo test lint fuzz faults soak mutants audit bench train clean
 
 demo: $(READY)
 	$(VENV)/bin/wct demo --overwrite
@@ -31,6 +31,12 @@ faults: $(READY)
 soak: $(READY)
 	$(VENV)/bin/python tests/soak.py
 
+# Small changes to the algebra, and whether a test sees each; the changed copies are in mutants/.
+mutants: $(READY)
+	$(VENV)/bin/python -m pip install --quiet 'mutmut>=3.3'
+	CI=1 OMP_NUM_THREADS=1 $(VENV)/bin/python -m mutmut run --max-children 2
+	$(VENV)/bin/python -m mutmut results
+
 # What is known of the installed packages; it asks the package index.
 audit: $(READY)
 	$(VENV)/bin/python -m pip install --quiet pip-audit
@@ -50,7 +56,7 @@ train: $(READY)
 	$(VENV)/bin/wct train decoders $(TRAIN) $(if $(wildcard $(RUN)/decoder.pt),--resume)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) build dist mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml

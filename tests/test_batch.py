@@ -228,6 +228,19 @@ def test_the_model_works_in_one_thread_and_little_waits(
     assert cores == {1} and torch.get_num_threads() == after == teams, "readers have one core, and nobody else"
 
 
+def test_readers_and_writers_work_where_memory_has_run_out_for_a_thread(
+    stylizer: Stylizer, photos: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(wct.batch, "Thread", none)
+    teams = torch.get_num_threads()
+    assert statuses(done(stylizer, photos)) == ["done"] * 8
+    torch.set_num_threads(teams)
+    assert not caplog.records, "no traceback on its way to the log"
+
+
 def test_an_interrupt_loses_nothing_that_was_made(
     stylizer: Stylizer, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,10 +170,10 @@ def _pool(threads: int, name: str) -> ThreadPoolExecutor:
 
 def _with_one_core(others: int) -> None:
     """One core for torch in this thread. torch sets it for threads to come as well, so another one puts that back."""
-    torch.get_num_threads()  # a thread takes over the common number when it first needs it, and not again
-    torch.set_num_threads(1)
-    restoring = Thread(target=torch.set_num_threads, args=(others,))
-    with suppress(RuntimeError):  # without memory for a thread it stays at one, which changes no picture
+    with suppress(RuntimeError, MemoryError):  # without memory for a thread it stays at one, which changes no picture
+        torch.get_num_threads()  # a thread takes over the common number when it first needs it, and not again
+        torch.set_num_threads(1)
+        restoring = Thread(target=torch.set_num_threads, args=(others,))
         restoring.start()
         restoring.join()
 
