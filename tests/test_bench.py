@@ -40,12 +40,13 @@ def tiny_flops(size: int) -> int:
     total += 2 * width * ranks[4] * pixels  # the head of relu5_1
     for k in range(5, 0, -1):
         stage, width = TINY["stages"][str(k)], ranks[k - 1]
-        below = (size // 2 ** max(0, k - 2)) ** 2
+        side = size // 2 ** max(0, k - 2)
         for out in stage["low"]:
             total, width = total + 18 * width * out * (size // 2 ** (k - 1)) ** 2, out
         for i, out in enumerate((*stage["high"], ranks[k - 2] if k > 1 else 3)):
-            taps = 4 if i == 0 and k > 1 else 9  # of what is doubled
-            total, width = total + 2 * taps * width * out * below, out
+            # What is doubled is convolved in quarters, with 4 taps, each a row and a column larger than it needs to be.
+            products = 4 * (side + 2) ** 2 if i == 0 and k > 1 else 9 * side**2
+            total, width = total + 2 * products * width * out, out
     return total
 
 

@@ -15,7 +15,7 @@ from tiny import TINY, write_tiny
 from wct.errors import ModelError
 from wct.models import Model, find, names
 from wct.models.decoder import doubled
-from wct.models.encoder import Encoder, convolve, halved
+from wct.models.encoder import Encoder, convolve, halved, padded
 from wct.models.export import write_card
 from wct.models.spec import LEVELS, EncoderSpec, parse_spec, read_toml
 from wct.models.vgg import MEANS_BGR, VGG19, from_torchvision_names
@@ -52,6 +52,14 @@ def test_doubling_within_a_convolution_equals_doubling_before(
     conv, x = torch.nn.Conv2d(3, 5, 3).requires_grad_(False), torch.randn(2, 3, h, w)
     repeated = x.repeat_interleave(2, 2).repeat_interleave(2, 3)[..., : size[0], : size[1]]
     torch.testing.assert_close(doubled(conv, x, size, wrap), convolve(conv, repeated, wrap), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(2**15, 2), (255, 258), (2, 2**16), (257, 256), (3, 2**15)])
+def test_convolutions_of_large_pictures_mirror_them_as_those_of_small_ones(size: tuple[int, int]) -> None:
+    conv, x = torch.nn.Conv2d(3, 5, 3).requires_grad_(False), torch.randn(2, 3, *size)
+    with torch.no_grad():
+        torch.testing.assert_close(convolve(conv, x), conv(padded(x)), rtol=1e-4, atol=1e-5)
+    assert convolve(conv, x.requires_grad_()).grad_fn is not None
 
 
 def test_one_pass_gives_what_single_levels_give(tiny_model: Model) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wct.errors import NumericsError
 from wct.gaussian import Gaussian
-from wct.linalg import sqrt_pair
+from wct.linalg import sqrt, sqrt_pair
 from wct.maps import check_channels, normalised
 
 __all__ = ["barycentre"]
@@ -63,7 +63,7 @@ def _centre(covs: Tensor, share: Tensor, tolerance: float, max_iterations: int) 
     cov: Tensor = torch.tensordot(share, covs, 1)
     for _ in range(max_iterations):
         roots = sqrt_pair(cov, _CUT)
-        towards = torch.tensordot(share, sqrt_pair(roots.root @ covs @ roots.root, _CUT).root, 1)
+        towards = torch.tensordot(share, sqrt(roots.root @ covs @ roots.root, _CUT), 1)
         half = roots.inverse @ towards
         previous, cov = cov, half @ half.mT
         if torch.linalg.matrix_norm(cov - previous) <= tolerance * torch.linalg.matrix_norm(cov):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wct.errors import NumericsError
 
-__all__ = ["RELATIVE_CUT", "Roots", "at", "eigh", "exact_device", "finite", "sqrt_pair"]
+__all__ = ["RELATIVE_CUT", "Roots", "at", "eigh", "exact_device", "finite", "sqrt", "sqrt_pair"]
 
 RELATIVE_CUT = 2e-6
 """Eigenvalues up to this share of the largest one count as zero.
@@ -83,6 +83,22 @@ def sqrt_pair(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> 
     Raises:
         NumericsError: a number in the matrix is not finite, or no solver converges.
     """
+    spectrum, kept, scale = _kept(matrix, cut, floor)
+    return Roots(
+        root=spectrum.rebuilt(kept * scale, 1 / _sums(scale), kept),
+        inverse=spectrum.rebuilt(kept / scale, -1 / _products(scale), kept),
+        rest=spectrum.rebuilt((~kept).double(), torch.zeros_like(spectrum.matrix), kept),
+    )
+
+
+def sqrt(matrix: Tensor, cut: float = RELATIVE_CUT) -> Tensor:
+    """`sqrt_pair(matrix, cut).root` alone."""
+    spectrum, kept, scale = _kept(matrix, cut, 0)
+    return spectrum.rebuilt(kept * scale, 1 / _sums(scale), kept)
+
+
+def _kept(matrix: Tensor, cut: float, floor: float) -> tuple[_Spectrum, Tensor, Tensor]:
+    """The spectrum, which of its directions are kept (..., C), and the roots of their values, 1 elsewhere."""
     matrix = finite(matrix, "the covariance").to(exact_device(matrix.device)).double()
     matrix = (matrix + matrix.mT) / 2
     # cuSOLVER has failed on all-zero matrices (flat pictures): solve the identity in their place.
@@ -90,20 +106,16 @@ def sqrt_pair(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> 
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     values, vectors = eigh(torch.where(zero[..., None, None], identity, matrix.detach()))
     values = values.masked_fill(zero[..., None], 0)
-
     kept = values > (cut * values[..., -1:]).clamp(min=floor)
-    scale = torch.where(kept, values, 1).sqrt()
-    spectrum = _Spectrum(matrix, values, vectors)
-    return Roots(
-        root=spectrum.rebuilt(kept * scale, 1 / (scale[..., :, None] + scale[..., None, :]), kept),
-        inverse=spectrum.rebuilt(kept / scale, -1 / _products(scale), kept),
-        rest=spectrum.rebuilt((~kept).double(), torch.zeros_like(matrix), kept),
-    )
+    return _Spectrum(matrix, values, vectors), kept, torch.where(kept, values, 1).sqrt()
+
+
+def _sums(scale: Tensor) -> Tensor:
+    return scale[..., :, None] + scale[..., None, :]
 
 
 def _products(scale: Tensor) -> Tensor:
-    a, b = scale[..., :, None], scale[..., None, :]
-    return a * b * (a + b)
+    return scale[..., :, None] * scale[..., None, :] * _sums(scale)
 
 
 class _Spectrum(NamedTuple):

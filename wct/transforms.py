@@ -29,7 +29,7 @@ import torch
 
 from wct.errors import UsageError
 from wct.gaussian import Gaussian
-from wct.linalg import sqrt_pair
+from wct.linalg import sqrt
 from wct.maps import AffineMap, FeatureMap
 from wct.swap import PatchMap, Texture
 
@@ -63,7 +63,7 @@ def ot(content: Gaussian, style: Gaussian) -> AffineMap:
     style = _alike(content, style)
     own = content.roots
     across = style.roots.root @ own.root
-    middle = sqrt_pair(across.mT @ across, _CUT).root
+    middle = sqrt(across.mT @ across, _CUT)
     return AffineMap(own.inverse @ middle @ own.inverse + own.rest, content.mean, style.mean)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wct.models.encoder import convolve, halved, padded
+from wct.models.encoder import convolve, halved
 from wct.models.spec import LEVELS, ModelSpec
 
 __all__ = ["Decoder", "Stage", "doubled"]
@@ -37,13 +37,11 @@ class Stage(nn.Module):
     def forward(self, x: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:
         """(N, C_k, h, w) to (N, C_{k-1}, *size), `size` being 2h or 2h-1 by 2w or 2w-1."""
         for conv in self.low:
-            x = padded(x, wrap)
-            x = F.relu(conv(x), inplace=True)
+            x = F.relu(convolve(conv, x, wrap), inplace=True)
         first, *others = self.high
         x = convolve(first, x, wrap) if self.level == 1 else doubled(first, x, size, wrap)
         for conv in others:
-            x = padded(F.relu(x, inplace=True), wrap)
-            x = conv(x)
+            x = convolve(conv, F.relu(x, inplace=True), wrap)
         return x
 
 
@@ -105,10 +103,11 @@ def _quarters(conv: nn.Conv2d, x: Tensor) -> Tensor:
     y = None
     for i, row in enumerate(_halves(conv.weight, 2)):
         for j, weight in enumerate(_halves(row, 3)):
-            part = F.conv2d(x[..., i : i + h + 1, j : j + w + 1], weight, conv.bias)
+            # A row and a column more than the quarter has: a part of x would be copied first.
+            part = F.conv2d(x, weight, conv.bias)
             if y is None:
                 y = part.new_empty(len(x), 2 * h, 2 * w, conv.out_channels).movedim(-1, 1)
-            y[..., i::2, j::2] = part
+            y[..., i::2, j::2] = part[..., i : i + h, j : j + w]
     assert y is not None
     return y
 

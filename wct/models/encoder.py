@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wct.models.spec import EncoderSpec
 
 __all__ = ["Encoder", "convolve", "halved", "padded"]
+
+_LARGE = 2**16
+"""Pixels. Of fewer a padded copy costs less than the borders do."""
 
 
 def padded(x: Tensor, wrap: bool = False) -> Tensor:
@@ -25,7 +29,26 @@ def padded(x: Tensor, wrap: bool = False) -> Tensor:
 
 def convolve(conv: nn.Conv2d, x: Tensor, wrap: bool = False) -> Tensor:
     """3x3 convolution with the padding that keeps the size."""
+    height, width = x.shape[-2:]
+    if height * width >= _LARGE and min(height, width) > 1 and not wrap and not torch.is_grad_enabled():
+        return _bordered(conv, x)
     y: Tensor = conv(padded(x, wrap))
+    return y
+
+
+def _bordered(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """The same without a padded copy of x: the convolution's own zeros around it, then the four borders anew.
+
+    In three of four layers of compact at 512x512 it is faster by a tenth to a third. Its gradient would be slower.
+    """
+    y = F.conv2d(x, conv.weight, conv.bias, padding=1)
+    for border, source, sides in (
+        (y[..., :1, :], x[..., :2, :], (1, 1, 1, 0)),
+        (y[..., -1:, :], x[..., -2:, :], (1, 1, 0, 1)),
+        (y[..., :1], x[..., :2], (1, 0, 1, 1)),
+        (y[..., -1:], x[..., -2:], (0, 1, 1, 1)),
+    ):
+        border.copy_(F.conv2d(F.pad(source, sides, mode="reflect"), conv.weight, conv.bias))
     return y
 
 
@@ -79,9 +102,7 @@ class Encoder(nn.Module):
                 # Departure: the paper's pooling drops an odd last row; rounding up keeps it, so that
                 # every size from 1x1 passes and the decoder can return exactly the input's size.
                 x = F.max_pool2d(x, 2, ceil_mode=True)
-            # In two steps and in place: at full resolution every copy less counts.
-            x = padded(x, wrap)
-            x = F.relu(conv(x), inplace=True)
+            x = F.relu(convolve(conv, x, wrap), inplace=True)
             yield name, x
             if name == f"{deepest}_1":
                 return
