@@ -34,6 +34,7 @@ soak: $(READY)
 # Small changes to the algebra, and whether a test sees each; the changed copies are in mutants/.
 mutants: $(READY)
 	$(VENV)/bin/python -m pip install --quiet 'mutmut>=3.3'
+	rm -rf mutants
 	CI=1 OMP_NUM_THREADS=1 $(VENV)/bin/python -m mutmut run --max-children 2
 	$(VENV)/bin/python -m mutmut results
 

@@ -104,7 +104,8 @@ def test_zero_matrix_never_reaches_the_solver() -> None:
         return plain(matrix)
 
     with patch("torch.linalg.eigh", strict):
-        assert sqrt_pair(torch.zeros(2, 3, 3)).rest.diagonal(dim1=1, dim2=2).all()
+        among = torch.stack((torch.eye(3), torch.zeros(3, 3), torch.eye(3)))
+        assert [round(float(rest.trace())) for rest in sqrt_pair(among).rest] == [0, 3, 0]
 
 
 @given(st.lists(any_rank(4), min_size=1, max_size=4))
@@ -131,12 +132,21 @@ def not_a_number(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return matrix[..., 0] * torch.nan, matrix * torch.nan
 
 
-@pytest.mark.parametrize("broken", [no_convergence, not_a_number])
+def no_vectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    return matrix[..., 0], matrix * torch.nan
+
+
+@pytest.mark.parametrize("broken", [no_convergence, not_a_number, no_vectors])
 def test_a_failing_solver_is_replaced(broken: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
     covs = torch.stack([Gaussian.of(torch.rand(4, 30, generator=generator(seed))).cov for seed in range(3)])
     wanted = sqrt_pair(covs)
     with patch("torch.linalg.eigh", broken):
         assert_roots_equal(sqrt_pair(covs), wanted)
+
+
+def test_a_solver_that_works_is_the_only_one() -> None:
+    with patch("scipy.linalg.eigh", no_convergence):
+        assert sqrt_pair(torch.eye(3)).root.diagonal().allclose(torch.ones(3, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("shape", [(), (2,), (2, 3)])
@@ -183,6 +193,11 @@ def test_non_finite_input_names_level_and_stage(bad: float) -> None:
 def test_finite_returns_what_it_is_given() -> None:
     tensor = torch.rand(3)
     assert finite(tensor, "a tensor") is tensor
+
+
+def test_a_single_number_has_to_be_finite() -> None:
+    with pytest.raises(NumericsError, match="1 of 1 numbers"):
+        finite(torch.tensor([torch.inf]), "a tensor")
 
 
 @pytest.mark.parametrize(("device", "home"), [("cpu", "cpu"), ("mps", "cpu"), ("cuda:1", "cuda:1")])
