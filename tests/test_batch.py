@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,9 +17,10 @@ from PIL import Image
 from shell import picture
 
 import wct.batch
+import wct.threads
 from wct.batch import AHEAD, WRITERS, Outcome, batch
 from wct.errors import InputError, ModelError, OutputError, UsageError
-from wct.files import remove_stale
+from wct.files import appearing
 from wct.images import read, read_comment
 from wct.jobs import Job, jobs_of
 from wct.look import LOOK, Look
@@ -234,7 +236,7 @@ def test_readers_and_writers_work_where_memory_has_run_out_for_a_thread(
     def none(*_: Any, **__: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(wct.batch, "Thread", none)
+    monkeypatch.setattr(wct.threads, "Thread", none)
     teams = torch.get_num_threads()
     assert statuses(done(stylizer, photos)) == ["done"] * 8
     torch.set_num_threads(teams)
@@ -269,10 +271,12 @@ def test_stale_temporary_files_are_removed_and_others_are_not(stylizer: Stylizer
     out.mkdir()
     for name in (".0123456789abcdef.part", ".mine.part", "0123456789abcdef.part"):
         (out / name).write_text("half")
-    remove_stale(out, (out / ".mine.part").stat().st_mtime - 1)
-    assert len(list(out.iterdir())) == 3  # of a process that may be alive
-    done(stylizer, photos)
-    assert sorted(path.name for path in out.glob("*.part")) == [".mine.part", "0123456789abcdef.part"]
+    os.utime(out / ".0123456789abcdef.part", (2e9, 2e9))  # as after the clock was set back
+    with appearing(out / "other.png") as alive:  # of another process
+        os.utime(alive, (0, 0))
+        done(stylizer, photos)
+        assert sorted(out.glob("*.part")) == sorted([alive, out / ".mine.part", out / "0123456789abcdef.part"])
+    assert (out / "other.png").exists()
 
 
 @given(

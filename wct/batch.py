@@ -8,13 +8,10 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
-from threading import Thread
-from typing import Literal, TypeVar
-
-import torch
+from pathlib import Path
+from typing import Literal
 
 from wct.errors import InputError, ModelError, OutputError, UsageError, WctError, out_of_memory
 from wct.files import check_folder, remove_stale
@@ -26,6 +23,7 @@ from wct.look import BLENDS, LOOK, Look
 from wct.sources import opened, scaled
 from wct.style import Style, Weight
 from wct.stylizer import Stylizer
+from wct.threads import ahead, pool
 
 __all__ = ["Outcome", "batch"]
 
@@ -39,9 +37,6 @@ SHARE = 8
 """Pictures that a worker of a cluster takes at once, so that it too reads and writes while it computes."""
 
 _TAG = re.compile(r"settings ([0-9a-f]{16})$")
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -155,38 +150,9 @@ def batch(
 
 
 def _run(desk: _Desk, jobs: Sequence[Job]) -> Iterator[Outcome]:
-    began = time.time()
     yield from desk.stylizer.engine.each(desk.work, jobs, SHARE)
     for folder in {job.target.parent for job in jobs}:
-        remove_stale(folder, began)
-
-
-def _pool(threads: int, name: str) -> ThreadPoolExecutor:
-    """Threads beside the model's. torch computes in each with one core: every team of its own would take cores from
-    the model's, even while it waits (100 pictures on 2 cores: 0.41 s each instead of 0.32).
-    """
-    return ThreadPoolExecutor(threads, name, initializer=_with_one_core, initargs=(torch.get_num_threads(),))
-
-
-def _with_one_core(others: int) -> None:
-    """One core for torch in this thread. torch sets it for threads to come as well, so another one puts that back."""
-    with suppress(RuntimeError, MemoryError):  # without memory for a thread it stays at one, which changes no picture
-        torch.get_num_threads()  # a thread takes over the common number when it first needs it, and not again
-        torch.set_num_threads(1)
-        restoring = Thread(target=torch.set_num_threads, args=(others,))
-        restoring.start()
-        restoring.join()
-
-
-def _ahead(pool: Executor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """What `work` gives for the items, in their order; some are begun before they are asked for."""
-    begun: deque[Future[R]] = deque()
-    for item in items:
-        begun.append(pool.submit(work, item))
-        if len(begun) > AHEAD:
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
+        remove_stale(folder)
 
 
 @dataclass(frozen=True)
@@ -218,9 +184,9 @@ class _Desk:
     def work(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """All three steps for some jobs, the first and the last in other threads."""
         writing: deque[Future[Outcome]] = deque()
-        with _pool(READERS, "read") as readers, _pool(WRITERS, "write") as writers:
+        with pool(READERS, "read") as readers, pool(WRITERS, "write") as writers:
             try:
-                for work in map(self.stylised, _ahead(readers, self.read, jobs)):
+                for work in map(self.stylised, ahead(readers, self.read, jobs, AHEAD)):
                     writing.append(writers.submit(self.written, work))
                     while writing and (len(writing) > WRITERS or writing[0].done()):
                         yield writing.popleft().result()
@@ -275,22 +241,31 @@ class _Desk:
                 bits=self.bits,
                 comment=comment,
             )
+            made = True
         except Exception as caught:
-            error = _line(job, caught)
+            made = False
+            if _tag(job.target) != work.tag:  # or another run of the same command has made it meanwhile
+                error = _line(job, caught)
         seconds = work.seconds + time.perf_counter() - start
-        return Outcome(job, "failed" if error else "done", error, seconds, None if error else picture.size)
+        if made:
+            return Outcome(job, "done", None, seconds, picture.size)
+        return Outcome(job, "failed" if error else "skipped", error, seconds)
 
     def _finished(self, job: Job, tag: str) -> bool:
         """Whether the result is there; OutputError where another file is in its place and is to stay."""
-        if not job.target.is_file():
-            return False
-        found = _TAG.search(read_comment(job.target) or "")
-        if found and found[1] == tag:
-            return True
-        if not self.overwrite:
+        found = _tag(job.target)
+        if found is not None and found != tag and not self.overwrite:
             how = "of another picture or with other settings" if found else "in another way"
             raise OutputError(f"{label(job.target)}: exists already, made {how}; move it or allow overwriting")
-        return False
+        return found == tag
+
+
+def _tag(result: Path) -> str | None:
+    """The hash that a result keeps, "" where it keeps none, None where there is no file."""
+    if not result.is_file():
+        return None
+    found = _TAG.search(read_comment(result) or "")
+    return found[1] if found else ""
 
 
 def _contents(job: Job) -> bytes:

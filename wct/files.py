@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from wct.errors import OutputError
 from wct.images.label import label, one_line
@@ -82,12 +83,12 @@ def appearing(path: StrPath, *, overwrite: bool = False) -> Iterator[Path]:
     name, target = label(path), _target(path)
     temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        # Opened with "x", so that no other writer can hold the same name, and with the user's usual permissions.
-        temporary.open("xb").close()
-        yield temporary
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        _publish(temporary, target, overwrite)
+        with _begun(temporary) as held:
+            yield temporary
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            _close_on_windows(held)
+            _publish(temporary, target, overwrite)
     except FileExistsError as error:
         raise OutputError(f"{name}: appeared meanwhile and was kept; choose another name") from error
     except OSError as error:
@@ -96,12 +97,43 @@ def appearing(path: StrPath, *, overwrite: bool = False) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_stale(folder: Path, before: float) -> None:
-    """Remove the temporary files that killed processes left in a folder: those not touched since the time `before`."""
+def remove_stale(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder.
+
+    What a process still holds is not touched, whatever the clock says: times are wrong where it was moved.
+    """
     for path in folder.glob(".*.part"):
-        with suppress(OSError):
-            if _PART.fullmatch(path.name) and path.stat().st_mtime < before:
+        if _PART.fullmatch(path.name):
+            with suppress(OSError), path.open("rb") as stream:
+                _lock(stream)
+                _close_on_windows(stream)
                 path.unlink()
+
+
+def _begun(temporary: Path) -> BinaryIO:
+    """The new file, held by this process until it is closed."""
+    while True:
+        # With "x", so that no other writer can hold the same name, and with the user's usual permissions.
+        stream = temporary.open("xb")
+        with suppress(OSError):  # a file system without locks, where nobody can take it for stale either
+            _lock(stream)
+        if temporary.exists():
+            return stream
+        stream.close()  # it was taken for stale before it was locked
+
+
+def _lock(stream: BinaryIO) -> None:
+    """Hold a file until it is closed; OSError where another process does. On Windows being open is enough."""
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _close_on_windows(stream: BinaryIO) -> None:
+    """Where an open file can be neither renamed nor removed."""
+    if sys.platform == "win32":
+        stream.close()
 
 
 def _target(path: StrPath) -> Path:

@@ -47,12 +47,13 @@ def stylised(
     """Every photo in every style by every model; sheets are written, distances returned."""
     found: Result = {model.model.card.name: {alpha: [] for alpha in alphas} for model in models}
     measured = [[model.style(style) for style in styles] for model in models]
+    looked = [Stylizer(eye).style(style) for style in styles]
     cells: dict[float, list[list[Picture]]] = {alpha: [] for alpha in alphas}
     for photo, (i, model) in track(list(product(photos, enumerate(models))), description="stylised"):
         rows: dict[float, list[Picture]] = {alpha: [] for alpha in alphas}
-        for (style, picture), alpha in product(zip(measured[i], styles, strict=True), alphas):
+        for (style, wanted), alpha in product(zip(measured[i], looked, strict=True), alphas):
             made = model(photo, style, alpha=alpha)
-            distances = style_distance(eye, made, picture), content_distance(eye, made, photo)
+            distances = style_distance(eye, made, wanted), content_distance(eye, made, photo)
             found[model.model.card.name][alpha].append(distances)
             rows[alpha].append(made.resized((max(1, made.size[0] // 2), max(1, made.size[1] // 2))))
         for alpha, row in rows.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -187,15 +186,16 @@ def _begun(data: list[Path], seed: int, folder: Path, name: str, resume: bool, d
 def _running(pictures: PictureSet, run: Run) -> Iterator[None]:
     """Make the run's folder, say what training is on, and at the end what was skipped or how to go on."""
     from wct.files import remove_stale
+    from wct.heap import keep
     from wct.training.processes import is_main
 
-    began = time.time()
+    keep()
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{run.folder}: cannot be made ({one_line(error)}); name another --run") from error
     if is_main():
-        remove_stale(run.folder, began)
+        remove_stale(run.folder)
     if is_main():
         note(f"{len(pictures)} pictures, on {run.device}, checkpoints in {run.folder}")
     try:

@@ -18,6 +18,7 @@ from wct.images import Picture, read
 from wct.images.label import label
 from wct.models import Model
 from wct.models.spec import LEVELS
+from wct.style import Style
 from wct.stylizer import Stylizer
 
 __all__ = ["content_distance", "style_distance", "stylization"]
@@ -28,7 +29,7 @@ FLAT = 1e-6
 """A variance below this share of the mean square of its level counts as a flat channel."""
 
 
-def style_distance(vgg: Model, output: Picture, style: Picture) -> float:
+def style_distance(vgg: Model, output: Picture, style: Picture | Style) -> float:
     """Mean over relu1_1 … relu5_1 of |C_o - C_s|_F / |C_s|_F and |m_o - m_s| / |m_s|.
 
     C and m are the covariance and mean of the features of `output` and `style`, the targets of whitening and
@@ -38,8 +39,8 @@ def style_distance(vgg: Model, output: Picture, style: Picture) -> float:
     Args:
         vgg: the model that looks, meant to be VGG-19; needs no decoders.
         output: as it is.
-        style: reduced to a short side of 512 where it is larger, as the stylizer does. Fully transparent pixels
-            stay out of both.
+        style: reduced to a short side of 512 where it is larger, as the stylizer does; or a Style that `vgg` measured.
+            Fully transparent pixels stay out of both.
 
     Raises:
         NumericsError: features are not finite.

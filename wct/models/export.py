@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ def export(folder: Path, table: Mapping[str, Any], encoder: Encoder | None, deco
     parts = {ENCODER: encoder, DECODER: decoder}
     weights = {part: _halves(module, part) for part, module in parts.items() if module is not None}
     _make(folder)
-    remove_stale(folder, time.time())
+    remove_stale(folder)
     hashes = {}
     for part, tensors in weights.items():
         save_tensors(tensors, folder / part)
