@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -163,15 +164,19 @@ def test_the_pieces_of_a_film_vanish(files: Path, tiny_folder: Path, output: str
     assert not (files / output).exists()
 
 
-def test_the_folder_of_a_training_vanishes(files: Path) -> None:
+def test_the_folder_of_a_training_is_its_own_and_vanishes(files: Path) -> None:
     write_tiny(files / "start")
-    phase: dict[str, Any] = {"steps": 500, "batch": 1, "size": 32, "rate": 1e-3, "stages": 1.0}
+    phase: dict[str, Any] = {"steps": 2000, "batch": 1, "size": 32, "rate": 1e-3, "stages": 1.0}
     train = {"start": 8, "start_size": 48, "encoder": [], "decoder": [phase]}
     (files / "recipe.toml").write_text(tomli_w.dumps(TINY | {"train": train}))
     process = start(
         "train", "decoders", "recipe.toml", "--data", "photos", "--run", "run", "--start", "start", cwd=files
     )
     waits_for(files / "run" / "log.jsonl", process)
+    process.send_signal(signal.SIGSTOP)
+    other = run("train", "decoders", "recipe.toml", "--data", "photos", "--run", "run", "--start", "start", cwd=files)
+    assert "another training works in it" in other.refused()
+    process.send_signal(signal.SIGCONT)
     (files / "run").rename(files / "gone")
     _, err = process.communicate(timeout=LIMIT)
     assert process.returncode in (1, 2)
@@ -204,6 +209,19 @@ def test_several_write_the_same_picture(files: Path, tiny_folder: Path, overwrit
         alone.append(read(files / f"{number}.png").rgb)
     assert any(bool((made == one).all()) for one in alone)
     assert not list(files.glob("*.part"))
+
+
+def test_of_two_runs_one_makes_the_film(files: Path, tiny_folder: Path) -> None:
+    write_film(files / "in.mp4", cut(100, (48, 64), 70))
+    base = ["video", "in.mp4", "wave.png", "--model", tiny_folder, "-o", "out"]
+    process = start(*base, cwd=files)
+    waits_for(files / ".out.wct" / "settings", process)
+    process.send_signal(signal.SIGSTOP)
+    assert "another run is making it" in run(*base, "--alpha", 0.5, cwd=files).refused()
+    process.send_signal(signal.SIGCONT)
+    _, err = process.communicate(timeout=LIMIT)
+    assert (process.returncode, err.decode()) == (0, "out: written, frames: 100, shots: 2\n")
+    assert len(list((files / "out").iterdir())) == 100 and not (files / ".out.wct").exists()
 
 
 def test_two_runs_of_a_batch_share_its_folder(files: Path, tiny_folder: Path) -> None:

@@ -16,7 +16,19 @@ from typing import BinaryIO
 from wct.errors import OutputError
 from wct.images.label import label, one_line
 
-__all__ = ["appearing", "check_file", "check_folder", "remove_stale", "write_file"]
+__all__ = [
+    "LOCK",
+    "appearing",
+    "check_file",
+    "check_folder",
+    "claim",
+    "let_go_on_windows",
+    "remove_stale",
+    "write_file",
+]
+
+LOCK = "lock"
+"""The file that is held in a folder which is one run's alone."""
 
 StrPath = str | os.PathLike[str]
 
@@ -87,7 +99,7 @@ def appearing(path: StrPath, *, overwrite: bool = False) -> Iterator[Path]:
             yield temporary
             with temporary.open("rb+") as stream:
                 os.fsync(stream.fileno())
-            _close_on_windows(held)
+            let_go_on_windows(held)
             _publish(temporary, target, overwrite)
     except FileExistsError as error:
         raise OutputError(f"{name}: appeared meanwhile and was kept; choose another name") from error
@@ -105,9 +117,42 @@ def remove_stale(folder: Path) -> None:
     for path in folder.glob(".*.part"):
         if _PART.fullmatch(path.name):
             with suppress(OSError), path.open("rb") as stream:
-                _lock(stream)
-                _close_on_windows(stream)
+                _hold(stream)
+                let_go_on_windows(stream)
                 path.unlink()
+
+
+def claim(folder: Path) -> BinaryIO:
+    """Make a folder this run's alone, until what is returned is closed.
+
+    Raises BlockingIOError where it is another run's, another OSError where the folder cannot be written to.
+    """
+    stream = (folder / LOCK).open("ab")
+    try:
+        _hold(stream)
+    except BlockingIOError:
+        stream.close()
+        raise
+    except OSError:
+        pass  # a file system without locks
+    return stream
+
+
+def let_go_on_windows(stream: BinaryIO) -> None:
+    """Where an open file can be neither renamed nor removed."""
+    if sys.platform == "win32":
+        stream.close()
+
+
+def _hold(stream: BinaryIO) -> None:
+    """Lock a file until it is closed. On Windows nothing is done: files that are open cannot be removed.
+
+    Raises BlockingIOError where another process holds it, another OSError where the file system has no locks.
+    """
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _begun(temporary: Path) -> BinaryIO:
@@ -116,24 +161,10 @@ def _begun(temporary: Path) -> BinaryIO:
         # With "x", so that no other writer can hold the same name, and with the user's usual permissions.
         stream = temporary.open("xb")
         with suppress(OSError):  # a file system without locks, where nobody can take it for stale either
-            _lock(stream)
+            _hold(stream)
         if temporary.exists():
             return stream
         stream.close()  # it was taken for stale before it was locked
-
-
-def _lock(stream: BinaryIO) -> None:
-    """Hold a file until it is closed; OSError where another process does. On Windows being open is enough."""
-    if sys.platform != "win32":
-        import fcntl
-
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _close_on_windows(stream: BinaryIO) -> None:
-    """Where an open file can be neither renamed nor removed."""
-    if sys.platform == "win32":
-        stream.close()
 
 
 def _target(path: StrPath) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -185,21 +185,26 @@ def _begun(data: list[Path], seed: int, folder: Path, name: str, resume: bool, d
 @contextmanager
 def _running(pictures: PictureSet, run: Run) -> Iterator[None]:
     """Make the run's folder, say what training is on, and at the end what was skipped or how to go on."""
-    from wct.files import remove_stale
+    from wct.files import claim, remove_stale
     from wct.heap import keep
     from wct.training.processes import is_main
 
     keep()
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
+        claimed = claim(run.folder) if is_main() else nullcontext()
+    except BlockingIOError as error:
+        raise OutputError(
+            f"{run.folder}: another training works in it; wait for that, or name another --run"
+        ) from error
     except OSError as error:
         raise OutputError(f"{run.folder}: cannot be made ({one_line(error)}); name another --run") from error
-    if is_main():
-        remove_stale(run.folder)
-    if is_main():
-        note(f"{len(pictures)} pictures, on {run.device}, checkpoints in {run.folder}")
     try:
-        yield
+        with claimed:
+            if is_main():
+                remove_stale(run.folder)
+                note(f"{len(pictures)} pictures, on {run.device}, checkpoints in {run.folder}")
+            yield
     except KeyboardInterrupt as stop:
         raise type(stop)(f"--resume goes on from the last checkpoint in {run.folder}") from stop
     if pictures.unreadable and is_main():

@@ -110,21 +110,21 @@ def stylize_clip(
         InputError, OutputError, UsageError, ModelError: what cannot work, where possible before anything is done.
     """
     check_target(output, source, overwrite)
-    clip = _opened(source, settings)
-    work = Work(Path(os.path.abspath(output)), _identity(stylizer, source, schedule, output, settings))
     if settings.live and not isinstance(stylizer.engine, Local):
         raise UsageError("live: each frame waits for the one before, which many machines cannot share; leave one out")
-    sink = sink_for(output, clip, work, crf=settings.crf, comment=comment, overwrite=overwrite)
-    if settings.live:
-        frames: Iterator[tuple[Frame, bool]] = marked(clip.frames())
-        maker: Maker = Live(schedule, settings.look)
-        count: int | None = clip.count
-    else:
-        starts, count = _shots(clip, work, tell)
-        frames = ((frame, i in starts) for i, frame in enumerate(clip.frames()))
-        maker = Planned(stylizer, schedule, settings.look, sampled(clip.frames(), sorted(starts), count))
-    report = _Run(stylizer, clip, maker, sink, work, settings.steady)(frames, count, tell)
-    work.remove()
+    clip = _opened(source, settings)
+    with Work(Path(os.path.abspath(output)), _identity(stylizer, source, schedule, output, settings)) as work:
+        sink = sink_for(output, clip, work, crf=settings.crf, comment=comment, overwrite=overwrite)
+        if settings.live:
+            frames: Iterator[tuple[Frame, bool]] = marked(clip.frames())
+            maker: Maker = Live(schedule, settings.look)
+            count: int | None = clip.count
+        else:
+            starts, count = _shots(clip, work, tell)
+            frames = ((frame, i in starts) for i, frame in enumerate(clip.frames()))
+            maker = Planned(stylizer, schedule, settings.look, sampled(clip.frames(), sorted(starts), count))
+        report = _Run(stylizer, clip, maker, sink, work, settings.steady)(frames, count, tell)
+        work.remove()
     return report
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wct.errors import OutputError
-from wct.files import write_file
+from wct.files import LOCK, claim, let_go_on_windows, write_file
 from wct.images.label import label, one_line
 from wct.video.frame import Array
 
@@ -25,6 +25,8 @@ SETTINGS, SHOTS, NAMES = "settings", "shots.json", "names.json"
 class Work:
     """The folder of one job. Every file in it is whole; a piece counts as finished once its file is there.
 
+    It is this run's alone until the end of a `with`.
+
     Attributes:
         folder: hidden, beside the output.
         pieces: how many pieces an earlier run with the same settings has finished.
@@ -34,17 +36,22 @@ class Work:
         settings: all that decides what it will be. What was begun with others is thrown away.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or another run works in it.
     """
 
     def __init__(self, output: Path, settings: Mapping[str, Any]) -> None:
         self.folder = output.with_name(f".{output.name}.wct")
         key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
         try:
+            self.folder.mkdir(exist_ok=True)
+            self._lock = claim(self.folder)
             if not self._is_of(key):
-                self.remove()
-                self.folder.mkdir()
+                for path in self.folder.iterdir():
+                    if path.name != LOCK:
+                        path.unlink()
                 write_file(key.encode(), self.folder / SETTINGS)
+        except BlockingIOError as error:
+            raise OutputError(f"{label(output)}: another run is making it; wait for that, or choose another") from error
         except OSError as error:
             raise OutputError(
                 f"{label(output)}: cannot be written beside ({one_line(error)}); choose another"
@@ -52,6 +59,12 @@ class Work:
         self.pieces = 0
         while self.piece(self.pieces).exists():
             self.pieces += 1
+
+    def __enter__(self) -> Work:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
 
     def piece(self, number: int) -> Path:
         """Where a piece is kept."""
@@ -96,8 +109,8 @@ class Work:
 
     def remove(self) -> None:
         """Leave nothing behind."""
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
+        let_go_on_windows(self._lock)
+        shutil.rmtree(self.folder)
 
     def _is_of(self, key: str) -> bool:
         path = self.folder / SETTINGS
