@@ -205,3 +205,5 @@ def test_importing_the_package_is_cheap() -> None:
     code = "import sys, wct; assert 'torch' not in sys.modules and 'PIL' not in sys.modules; print(wct.__version__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == wct.__version__
+    code = "import sys, wct; wct.Stylizer(); assert 'sympy' not in sys.modules"  # which is 37 MB, and slow to load
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

