@@ -189,6 +189,16 @@ def test_what_is_no_clip_says_why(tmp_path: Path, name: str, words: str) -> None
     assert "\n" not in str(caught.value) and "Errno" not in str(caught.value)
 
 
+def test_times_that_are_damaged_are_refused(tmp_path: Path) -> None:
+    for name, seconds in (("slow.avi", 60), ("damaged.avi", 61)):
+        with av.open(str(tmp_path / name), "w") as out:
+            stream = out.add_stream("mpeg4", rate=Fraction(1, seconds))
+            out.mux([*stream.encode(av.VideoFrame(32, 32, "yuv420p")), *stream.encode(None)])
+    assert len(list(Film(str(tmp_path / "slow.avi")).frames())) == 1
+    with pytest.raises(InputError, match="61 s between two frames"):
+        Film(str(tmp_path / "damaged.avi"))
+
+
 def test_a_film_that_ends_early_gives_what_it_has(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mkv", pan(30, SIZE), codec="mjpeg", pix_fmt="yuvj420p", tags=(1, 1, 1, 2))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

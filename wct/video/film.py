@@ -34,6 +34,9 @@ UNKNOWN, MATRIX_RGB, BT709 = 2, 0, 1
 TRIES = 20
 """Damaged places after which the rest of a film is given up."""
 
+LONGEST = 60
+"""Seconds in one unit of a film's times, above which they are damage: no container could hold them again."""
+
 
 @dataclass(frozen=True)
 class Colours:
@@ -68,6 +71,9 @@ class Film:
                 raise InputError(f"{self.name}: is a text file; name a film")
             stream = _video(container, self.name)
             self.time_base = stream.time_base or Fraction(1, 1000)
+            if self.time_base > LONGEST:
+                found = f"{float(self.time_base):.0f} s between two frames"
+                raise InputError(f"{self.name}: found {found}; needs {LONGEST} s or less: repair or convert it")
             self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
             self.count = stream.frames or round(_length(container, stream) * self.rate) or None
             self._aspect = stream.sample_aspect_ratio or Fraction(1)
