@@ -23,6 +23,7 @@ from wct.models import Model, fetch, vgg
 from wct.models.encoder import Encoder
 from wct.models.export import export
 from wct.models.model import load_encoder
+from wct.models.published import read_published
 
 WEIGHTS = Path(__file__).parents[2] / "shared" / "weights" / "vgg19-features.safetensors"
 
@@ -216,6 +217,7 @@ KINDS = ["keras", "newer keras", "state dict", "old state dict", "rare pickle", 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_published_layout_is_imported(wct: Call, folder: Path, tmp_path: Path, kind: str) -> None:
     file = write(tmp_path / "file", kind, published())
+    assert read_published(file)  # without a warning, which would be an error
     assert wct("models", "import", "vgg19", file).status == 0
     assert in_place(folder)
 
