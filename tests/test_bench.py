@@ -188,10 +188,14 @@ def test_the_reference_stylises_at_the_size_of_the_content() -> None:
     assert not torch.equal(output, original(content, content))
 
 
-def test_the_reference_with_a_models_weights_encodes_and_decodes_as_it_does(tiny_model: Model) -> None:
-    plain, picture = Reference.of(tiny_model), noise_picture(32, 0)[None]
+@pytest.mark.parametrize("name", ["tiny_model", "pictured_model"])
+def test_the_reference_with_a_models_weights_encodes_and_decodes_as_it_does(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    model: Model = request.getfixturevalue(name)
+    plain, picture = Reference.of(model), noise_picture(32, 0)[None]
     with torch.inference_mode():
-        for level, features in tiny_model.encoder(picture, range(1, 6)).items():
+        for level, features in model.encoder(picture, range(1, 6)).items():
             torch.testing.assert_close(plain.encode(picture, level), features, rtol=1e-4, atol=1e-5)
-            wanted = tiny_model.decoder(features, level, (32, 32)).clamp(0, 1)
+            wanted = model.decoder(features, level, (32, 32)).clamp(0, 1)
             torch.testing.assert_close(plain.decode(features, level), wanted, rtol=1e-4, atol=1e-5)

@@ -143,6 +143,16 @@ def test_tiles_cover_everything_once(size: tuple[int, int], step: int, side: int
     assert bool((seen == 1).all())
 
 
+@given(sizes, st.integers(1, 200), seeds)
+@settings(max_examples=15)
+def test_nor_do_they_where_stages_make_pictures_and_refine_them(
+    pictured_model: Model, size: tuple[int, int], tile: int, seed: int
+) -> None:
+    stylizer = Stylizer(pictured_model)
+    style = stylizer.style(noise((64, 80), 9))
+    assert_same(stylizer, noise(size, seed), style, tile, transform="adain", alpha=0.5)
+
+
 def test_a_wrong_halo_would_be_seen(tiny_model: Model) -> None:
     """What the tests above rest on: a field that reads too little differs at the borders of its windows."""
     x = Held(3, torch.rand((1, 8, 16, 16), generator=generator(0)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,12 +37,35 @@ def refused(folder: Path) -> str:
 
 
 @given(h=st.integers(1, 40), w=st.integers(1, 40))
-def test_every_size_comes_back_exactly(tiny_model: Model, h: int, w: int) -> None:
+def test_every_size_comes_back_exactly(tiny_model: Model, pictured_model: Model, h: int, w: int) -> None:
     picture = torch.rand(1, 3, h, w)
-    features = tiny_model.encoder(picture, LEVELS)
-    for level, x in features.items():
-        assert x.shape[-2:] == halved((h, w), level)
-        assert tiny_model.decoder(x, level, (h, w)).shape == picture.shape
+    for model in (tiny_model, pictured_model):
+        features = model.encoder(picture, LEVELS)
+        for level, x in features.items():
+            assert x.shape[-2:] == halved((h, w), level)
+            assert model.decoder(x, level, (h, w)).shape == picture.shape
+
+
+def test_a_stage_that_makes_a_picture_gives_the_features_of_it(pictured_model: Model) -> None:
+    x = pictured_model.encoder(torch.rand(1, 3, 20, 31), (2,))[2]
+    stage = pictured_model.decoder.stages[1]
+    assert stage.again is not None
+    stage.again.load_state_dict(pictured_model.encoder.get_submodule("conv1_1").state_dict())
+    picture = stage.made(x, (20, 31))
+    assert picture.shape == (1, 3, 20, 31)
+    torch.testing.assert_close(stage(x, (20, 31)), pictured_model.encoder(picture, (1,))[1])
+
+
+def test_every_refinement_looks_at_what_the_one_before_made(pictured_model: Model) -> None:
+    x = pictured_model.encoder(torch.rand(1, 3, 20, 31), (1,))[1]
+    stage = pictured_model.decoder.stages[0]
+    made = [stage.refined(stage.made(x, (20, 31)), x, times) for times in range(3)]
+    torch.testing.assert_close(made[2], stage(x, (20, 31)))
+    assert not any(torch.allclose(a, b, atol=1e-3) for a, b in pairwise(made))
+    assert stage.reach == (0, 5, 1)
+    cut = stage(x[..., :12], (20, 12))
+    torch.testing.assert_close(cut[..., :7], made[2][..., :7])
+    assert not torch.allclose(cut[..., 7], made[2][..., 7], atol=1e-6)
 
 
 @given(h=st.integers(1, 9), w=st.integers(1, 9), odd=st.tuples(st.booleans(), st.booleans()), wrap=st.booleans())
@@ -140,6 +164,17 @@ def test_cards_with_wrong_stages_are_refused(folder: Path) -> None:
         parse_spec("x", TINY["encoder"], some, "model.toml")
     with pytest.raises(ModelError, match="stage 1"):
         parse_spec("x", TINY["encoder"], TINY["stages"] | {"1": {"low": [4], "high": []}}, "model.toml")
+    headless, plain = TINY["encoder"] | {"ranks": []}, {"low": [], "high": []}
+    for encoder, level, more, words in (
+        (headless, "3", {"refine": [4]}, "only stage 1 has them"),
+        (headless, "1", {"refine": [0]}, "from 1 to 4096"),
+        (headless, "1", {"refine": [4]}, "picture = true in stage 2"),
+        (headless, "1", {"picture": True}, "needs stage 2"),
+        (headless, "2", {"picture": 1}, "needs true or false"),
+        (TINY["encoder"], "2", {"picture": True}, "an encoder without ranks"),
+    ):
+        with pytest.raises(ModelError, match=words):
+            parse_spec("x", encoder, TINY["stages"] | {level: plain | more}, "model.toml")
     (folder / "model.toml").write_text("name = [", encoding="utf-8")
     assert "not valid toml" in refused(folder)
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from strategies import seeds
-from tiny import TINY
+from tiny import PICTURED, TINY
 from torch import Tensor, nn
 
 from wct.cli import main
@@ -27,7 +27,7 @@ from wct.models.spec import LEVELS, EncoderSpec, parse_spec
 from wct.models.weights import load_tensors, save_tensors
 from wct.training import loop
 from wct.training.closed_form import finish_decoder, leading_channels, ridge, start_decoder
-from wct.training.decoders import Group, groups, needed, stylised, train_decoders
+from wct.training.decoders import EndToEnd, Group, groups, needed, stylised, train_decoders
 from wct.training.encoder import distillation, fresh_encoder, load_teacher, train_encoder
 from wct.training.loop import Run, train
 from wct.training.pictures import PictureSet
@@ -173,6 +173,45 @@ def test_the_last_convolution_is_solved_for_pictures_from_all_levels(folder: Pat
         assert errors().sum() < before.sum()
         best.append(errors())
     assert (best[1] - best[0]).abs().max() < 0.2
+
+
+@torch.no_grad()
+def test_refinements_are_solved_and_stage_2_looks_as_the_encoder_does(folder: Path) -> None:
+    data = PictureSet([folder])
+    wide = PICTURED["encoder"] | {"widths": [[16, 4], *PICTURED["encoder"]["widths"][1:]]}
+    stages = PICTURED["stages"] | {"1": {"low": [], "high": [], "refine": [16, 16]}}
+    spec = parse_spec("pictured", wide, stages, "test")
+    encoder, decoder = Encoder(spec.encoder), Decoder(spec)
+    nn.init.orthogonal_(encoder.get_submodule("conv1_1").weight)
+    start_decoder(decoder, encoder, data.batch(2, 8, 48)[0], torch.Generator().manual_seed(0))
+    pictures, _ = data.batch(5, 8, 48)
+    (first, second), x = decoder.stages[:2], encoder(pictures, (1,))[1]
+    made = first.made(x, (48, 48))
+    errors = [float((first.refined(made, x, n) - pictures).square().mean()) for n in range(3)]
+    assert errors[2] < errors[1] < errors[0]
+    assert second.again is not None and torch.equal(second.again.weight, encoder.get_submodule("conv1_1").weight)
+
+
+def test_pictures_of_stage_2_are_compared_as_they_are(folder: Path) -> None:
+    """What enters above learns nothing from stage 1, and what enters at relu1_1 teaches stage 1 alone."""
+    spec = parse_spec("pictured", PICTURED["encoder"], PICTURED["stages"], "test")
+    encoder, decoder = Encoder(spec.encoder), Decoder(spec)
+    pictures, _ = PictureSet([folder]).batch(0, 3, 48)
+    features = {k: x.detach() for k, x in encoder(pictures, LEVELS).items()}
+    for entries, taught in (
+        ((0, 1, 1, 0, 1), {1, 2, 3, 4}),
+        ((3, 0, 0, 0, 0), {0}),
+        ((1, 1, 0, 0, 1), {0, 1, 2, 3, 4}),
+    ):
+        decoder.zero_grad(set_to_none=True)
+        phase = Phase(steps=1, batch=3, size=48, rate=1.0, entries=entries, pixels=1.0)
+        parts = EndToEnd(encoder, decoder, 0)(phase, features, pictures, 0)
+        assert set(parts) == {f"pixels{k}" for k, n in enumerate(entries, 1) if n}
+        torch.stack(list(parts.values())).sum().backward()
+        learnt = {
+            i for i, stage in enumerate(decoder.stages) if any(p.grad is not None for p in stage.high.parameters())
+        }
+        assert learnt == taught
 
 
 @torch.no_grad()
@@ -336,7 +375,7 @@ def test_the_shipped_recipes_are_those_of_the_models(name: str) -> None:
 @settings(max_examples=20)
 def test_rescaled_features_are_decoded_to_the_same_pictures(factors: list[float], seed: int) -> None:
     torch.manual_seed(seed)
-    spec = parse_spec("headless", TINY["encoder"] | {"ranks": []}, TINY["stages"], "test")
+    spec = parse_spec("pictured", PICTURED["encoder"], (TINY if seed % 2 else PICTURED)["stages"], "test")
     encoder, decoder = Encoder(spec.encoder).double(), Decoder(spec).double()
     pictures = torch.rand(2, 3, 33, 48, dtype=torch.float64)
     before = encoder(pictures, LEVELS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from wct.models import Model
 from wct.models.decoder import Decoder
@@ -20,6 +20,14 @@ TINY: dict[str, Any] = {
     "encoder": {"widths": [[4, 4], [6, 6], [8, 8, 8, 8], [8, 8, 8, 8], [8]], "ranks": [4, 6, 8, 8, 8]},
     "stages": {str(k): {"low": [] if k == 1 else [8], "high": [] if k < 3 else [8]} for k in range(1, 6)},
 }
+
+PICTURED: dict[str, Any] = TINY | {
+    "name": "pictured",
+    "encoder": TINY["encoder"] | {"ranks": []},
+    "stages": TINY["stages"]
+    | {"1": {"low": [], "high": [], "refine": [5, 3]}, "2": {"low": [8], "high": [7], "picture": True}},
+}
+"""As TINY, but its second stage makes a picture and its first refines one, as vgg19's do."""
 
 
 def write_tiny(folder: Path, **changes: Any) -> Path:
@@ -40,12 +48,25 @@ def write_tiny(folder: Path, **changes: Any) -> Path:
 
 @torch.no_grad()
 def spread(encoder: Encoder, decoder: Decoder) -> None:
-    """Scale the last convolution so that decoded pictures vary and stay within 0..1."""
-    last = decoder.stages[0].high[-1]
+    """Scale what is linear at the end so that decoded pictures vary and stay within 0..1."""
+    first, second = decoder.stages[:2]
+    if second.again is not None:
+        picture = second.made(encoder(torch.rand(1, 3, 32, 32), (2,))[2], (32, 32))
+        moved([(second.high[-1], slice(3))], picture)
     made = decoder(encoder(torch.rand(1, 3, 32, 32), (3,))[3], 3, (32, 32))
-    scale = 0.1 / made.std((0, 2, 3))
-    last.weight *= scale[:, None, None, None]
-    last.bias.copy_(0.5 + scale * (last.bias - made.mean((0, 2, 3))))
+    if first.given is None:
+        moved([(first.high[-1], slice(3))], made)
+    else:
+        moved([(first.change[-1], slice(3)), (first.given, slice(-3, None))], made)
+
+
+def moved(ends: list[tuple[nn.Conv2d, slice]], made: Tensor) -> None:
+    """Change the linear ends that pictures are the sum of, so that these vary around grey."""
+    scale, shift = 0.1 / made.std((0, 2, 3)), 0.5 - 0.1 * made.mean((0, 2, 3)) / made.std((0, 2, 3))
+    for i, (conv, own) in enumerate(ends):
+        assert conv.bias is not None
+        conv.weight[own] *= scale[:, None, None, None]
+        conv.bias[own] = scale * conv.bias[own] + (0 if i else shift)
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +77,8 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_folder: Path) -> Model:
     return Model.load(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def pictured_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return Model.load(write_tiny(tmp_path_factory.mktemp("models") / "pictured", **PICTURED))

@@ -48,7 +48,8 @@ def pixel_bytes(spec: ModelSpec) -> int:
     trunk = [3, *encoder.widths[0]]
     chain = [encoder.channels(1), *first.low, *first.high, 3]
     above = [[encoder.channels(2), *second.low][-1], *second.high, encoder.channels(1)]
-    layers = [*pairwise(trunk), *pairwise(chain), *pairwise(above)]
+    refined = [(encoder.channels(1), hidden) for hidden in first.refine]
+    layers = [*pairwise(trunk), *pairwise(chain), *pairwise(above), *refined]
     return round(1.3 * 4 * max(2 * wide + out for wide, out in layers))
 
 

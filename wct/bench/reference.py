@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from wct.models import Model
-from wct.models.spec import LEVELS, EncoderSpec, ModelSpec
+from wct.models.spec import LEVELS, EncoderSpec, ModelSpec, StageSpec
 from wct.models.vgg import VGG19
 
 __all__ = ["Reference", "build_encoder", "layers", "moments", "principal", "whiten_and_color"]
@@ -87,17 +87,44 @@ def build_mirror(level: int, spec: EncoderSpec) -> nn.Sequential:
 
 def build_chain(level: int, spec: ModelSpec, weights: Weights) -> nn.Sequential:
     """Our stages `level` to 1 as one plain decoder, with the weights of our Decoder."""
+    return nn.Sequential(*(build_stage(k, spec.stages[k - 1], weights) for k in range(level, 0, -1)))
+
+
+def build_stage(k: int, stage: StageSpec, weights: Weights) -> nn.Module:
+    """Stage k of our chain from plain layers."""
+    own = f"stages.{k - 1}"
     modules: list[nn.Module] = []
-    for k in range(level, 0, -1):
-        stage, own = spec.stages[k - 1], f"stages.{k - 1}"
-        for i in range(len(stage.low)):
-            modules += [nn.ReflectionPad2d(1), known(weights, f"{own}.low.{i}"), nn.ReLU()]
-        if k > 1:
-            modules.append(nn.Upsample(scale_factor=2, mode="nearest"))
-        for i in range(len(stage.high) + 1):
-            modules += [nn.ReflectionPad2d(1), known(weights, f"{own}.high.{i}"), nn.ReLU()]
-        modules.pop()
-    return nn.Sequential(*modules)
+    for i in range(len(stage.low)):
+        modules += [nn.ReflectionPad2d(1), known(weights, f"{own}.low.{i}"), nn.ReLU()]
+    if k > 1:
+        modules.append(nn.Upsample(scale_factor=2, mode="nearest"))
+    for i in range(len(stage.high) + 1):
+        modules += [nn.ReflectionPad2d(1), known(weights, f"{own}.high.{i}"), nn.ReLU()]
+    modules.pop()
+    if stage.picture:
+        modules += [nn.ReflectionPad2d(1), known(weights, f"{own}.again"), nn.ReLU()]
+    made = nn.Sequential(*modules)
+    return Refined(made, len(stage.refine), weights, own) if stage.refine else made
+
+
+class Refined(nn.Module):
+    """What a stage makes of features, and then refines."""
+
+    def __init__(self, made: nn.Module, times: int, weights: Weights, own: str) -> None:
+        super().__init__()
+        self.made, self.given = made, nn.Sequential(nn.ReflectionPad2d(1), known(weights, f"{own}.given"))
+        self.refinements = nn.ModuleList()
+        for i in range(times):
+            look, change = known(weights, f"{own}.look.{i}"), known(weights, f"{own}.change.{i}")
+            layers = [nn.ReflectionPad2d(1), look, nn.ReLU(), nn.ReflectionPad2d(1), change]
+            self.refinements.append(nn.Sequential(*layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (1, C, H, W) to RGB (1, 3, H, W)."""
+        y: Tensor = self.made(x)
+        for part, refinement in zip(self.given(x).split(3, 1), self.refinements, strict=True):
+            y = part + refinement(y)
+        return y
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wct.models.encoder import convolve, halved
-from wct.models.spec import LEVELS, ModelSpec
+from wct.models.spec import LEVELS, ModelSpec, StageSpec
 
 __all__ = ["Decoder", "Stage", "doubled"]
 
@@ -18,24 +18,40 @@ __all__ = ["Decoder", "Stage", "doubled"]
 class Stage(nn.Module):
     """Stage k: hidden convolutions `low`, an upsampling by 2, hidden convolutions `high`, a linear convolution.
 
-    Stage 1 has no upsampling: relu1_1 has the picture's size.
+    Stage 1 has no upsampling: relu1_1 has the picture's size. What it makes is then refined, once for each number in
+    `refine`: a hidden convolution of so many channels looks at the picture, and from these and the features comes
+    another one, linearly. For the features are linear in the picture but for what ReLU has cut off, which the hidden
+    channels put back, as far as the picture is known already: every refinement knows it better.
+
+    With `picture` stage 2 makes a picture, and gives the relu1_1 of that: features that some picture has.
     """
 
-    def __init__(self, level: int, width: int, low: list[int], high: list[int], out: int) -> None:
+    def __init__(self, level: int, width: int, spec: StageSpec, out: int) -> None:
         super().__init__()
         self.level = level
-        ends = [width, *low, *high, out]
+        ends = [width, *spec.low, *spec.high, 3 if spec.picture else out]
         convolutions = [nn.Conv2d(a, b, 3) for a, b in pairwise(ends)]
-        self.low: Sequence[nn.Conv2d] = nn.ModuleList(convolutions[: len(low)])  # type: ignore[assignment]
-        self.high: Sequence[nn.Conv2d] = nn.ModuleList(convolutions[len(low) :])  # type: ignore[assignment]
+        self.low = _several(convolutions[: len(spec.low)])
+        self.high = _several(convolutions[len(spec.low) :])
+        self.look = _several(nn.Conv2d(out, hidden, 3) for hidden in spec.refine)
+        self.change = _several(nn.Conv2d(hidden, out, 3) for hidden in spec.refine)
+        # What the features have to say in each refinement, in one convolution.
+        self.given = nn.Conv2d(width, out * len(spec.refine), 3) if spec.refine else None
+        self.again = nn.Conv2d(3, out, 3) if spec.picture else None
 
     @property
     def reach(self) -> tuple[int, int, int]:
         """How far a result looks: pixels before the upsampling, pixels after it, and the factor of the upsampling."""
-        return len(self.low), len(self.high), 1 if self.level == 1 else 2
+        after = len(self.high) + 2 * len(self.look) + (self.again is not None)
+        return len(self.low), after, 1 if self.level == 1 else 2
 
     def forward(self, x: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:
         """(N, C_k, h, w) to (N, C_{k-1}, *size), `size` being 2h or 2h-1 by 2w or 2w-1."""
+        y = self.refined(self.made(x, size, wrap), x, len(self.look), wrap)
+        return y if self.again is None else F.relu(convolve(self.again, y, wrap), inplace=True)
+
+    def made(self, x: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:
+        """As `forward`, but before refinements; where the stage makes a picture, that."""
         for conv in self.low:
             x = F.relu(convolve(conv, x, wrap), inplace=True)
         first, *others = self.high
@@ -43,6 +59,15 @@ class Stage(nn.Module):
         for conv in others:
             x = convolve(conv, F.relu(x, inplace=True), wrap)
         return x
+
+    def refined(self, made: Tensor, x: Tensor, times: int, wrap: bool = False) -> Tensor:
+        """What stage 1 has made of features x, after the first so many refinements."""
+        if self.given is None:
+            return made
+        given = convolve(self.given, x, wrap).chunk(len(self.look), 1)
+        for look, change, part in list(zip(self.look, self.change, given, strict=True))[:times]:
+            made = part + convolve(change, F.relu(convolve(look, made, wrap), inplace=True), wrap)
+        return made
 
 
 class Decoder(nn.Module):
@@ -56,8 +81,7 @@ class Decoder(nn.Module):
         super().__init__()
         widths = [3, *map(spec.encoder.channels, LEVELS)]
         self.stages: Sequence[Stage] = nn.ModuleList(  # type: ignore[assignment]
-            Stage(level, widths[level], stage.low, stage.high, widths[level - 1])
-            for level, stage in enumerate(spec.stages, 1)
+            Stage(level, widths[level], stage, widths[level - 1]) for level, stage in enumerate(spec.stages, 1)
         )
 
     def step(self, x: Tensor, level: int, picture: tuple[int, int], wrap: bool = False) -> Tensor:
@@ -73,6 +97,10 @@ class Decoder(nn.Module):
         for k in range(level, 0, -1):
             x = self.step(x, k, picture)
         return x
+
+
+def _several(convolutions: Iterable[nn.Conv2d]) -> Sequence[nn.Conv2d]:
+    return nn.ModuleList(convolutions)  # type: ignore[return-value]
 
 
 def doubled(conv: nn.Conv2d, x: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,11 +40,15 @@ class StageSpec:
     """Stage k of the decoder chain, from the features of level k to those of level k-1 (stage 1: to RGB).
 
     `low` and `high` list the output channels of its hidden convolutions before and after the
-    upsampling; a last, linear convolution gives the features below.
+    upsampling; a last, linear convolution gives the features below. `refine` lists the hidden channels
+    of the refinements of what stage 1 has made; with `picture` stage 2 makes a picture and gives the features of that.
+    Refinements need such features: they are exact, and would blow up what no picture has.
     """
 
     low: list[int]
     high: list[int]
+    refine: list[int] = field(default_factory=list)
+    picture: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def _sizes(value: Any, where: str) -> list[int]:
 
 
 def parse_spec(name: str, encoder: Mapping[str, Any], stages: Mapping[str, Any], where: str) -> ModelSpec:
-    """The architecture from the tables `[encoder]` (widths, ranks) and `[stages]` (1 to 5: low, high)."""
+    """The architecture from the tables `[encoder]` (widths, ranks) and `[stages]` (1 to 5: those of StageSpec)."""
     enc = parse(EncoderSpec, encoder, f"{where} [encoder]")
     if not isinstance(enc.widths, list) or [len(_sizes(w, f"{where} widths")) for w in enc.widths] != [2, 2, 4, 4, 1]:
         raise ModelError(f"{where} [encoder]: widths need 2, 2, 4, 4 and 1 numbers, as VGG-19 has convolutions")
@@ -105,8 +109,21 @@ def parse_spec(name: str, encoder: Mapping[str, Any], stages: Mapping[str, Any],
     chain = [parse(StageSpec, stages[str(k)], f"{where} [stages.{k}]") for k in LEVELS if str(k) in stages]
     if len(chain) not in (0, 5) or len(chain) != len(stages):
         raise ModelError(f"{where} [stages]: found {sorted(stages)}, needs 1 to 5 or none")
-    if chain and chain[0].low:
-        raise ModelError(f"{where} [stages]: found low convolutions in stage 1, needs none: it has no upsampling")
     for k, stage in enumerate(chain, 1):
-        _sizes(stage.low, f"{where} [stages.{k}] low"), _sizes(stage.high, f"{where} [stages.{k}] high")
+        _check_stage(k, stage, chain, enc, f"{where} [stages.{k}]")
     return ModelSpec(name, enc, chain)
+
+
+def _check_stage(k: int, stage: StageSpec, chain: list[StageSpec], encoder: EncoderSpec, where: str) -> None:
+    for key in ("low", "high", "refine"):
+        _sizes(getattr(stage, key), f"{where} {key}")
+    if type(stage.picture) is not bool:
+        raise ModelError(f"{where} picture: found {stage.picture!r}, needs true or false")
+    if stage.low and k == 1:
+        raise ModelError(f"{where}: found low convolutions in stage 1, needs none: it has no upsampling")
+    if stage.refine and k != 1:
+        raise ModelError(f"{where}: found refinements, needs none: only stage 1 has them")
+    if stage.refine and not chain[1].picture:
+        raise ModelError(f"{where}: found refinements, needs picture = true in stage 2 for them")
+    if stage.picture and (k != 2 or encoder.ranks):
+        raise ModelError(f"{where}: found picture, needs stage 2 and an encoder without ranks for it")

@@ -8,6 +8,7 @@ import numpy as np
 from torch import nn
 
 from wct.models import Model
+from wct.models.decoder import Stage
 from wct.models.spec import LEVELS
 from wct.onnx.graph import Graph
 from wct.onnx.libraries import onnx
@@ -69,9 +70,21 @@ class Layers:
                 nearest_mode="floor",
             )
             x = self.g("Slice", x, self.g.ints(0, 0), size, self.g.ints(2, 3))
+        y = x
         for i, conv in enumerate(stage.high):
-            x = self._convolved(f"stage{level}_high{i}", conv, self.g("Relu", x) if i else x)
-        return x
+            y = self._convolved(f"stage{level}_high{i}", conv, self.g("Relu", y) if i else y)
+        if stage.given is not None:
+            y = self._refined(stage, stage.given, y, x)
+        return y if stage.again is None else self.g("Relu", self._convolved(f"stage{level}_again", stage.again, y))
+
+    def _refined(self, stage: Stage, given: nn.Conv2d, made: str, x: str) -> str:
+        """What stage 1 has made of features x, refined."""
+        g, parts = self.g, self._convolved("stage1_given", given, x)
+        for i, (look, change) in enumerate(zip(stage.look, stage.change, strict=True)):
+            part = g("Slice", parts, g.ints(3 * i), g.ints(3 * i + 3), g.ints(1))
+            hidden = g("Relu", self._convolved(f"stage1_look{i}", look, made))
+            made = g("Add", part, self._convolved(f"stage1_change{i}", change, hidden))
+        return made
 
     def sizes(self, pixels: str) -> dict[int, str]:
         """Height and width at each level."""

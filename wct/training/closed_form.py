@@ -10,14 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wct.models.decoder import Decoder
+from wct.models.decoder import Decoder, Stage
 from wct.models.encoder import Encoder, convolve, padded
 from wct.models.spec import LEVELS
 from wct.training.teacher import Teacher
 
-__all__ = ["finish_decoder", "start_decoder", "start_encoder"]
+__all__ = ["PIXEL_FLOOR", "finish_decoder", "start_decoder", "start_encoder"]
 
 SAMPLES_PER_UNKNOWN = 12
+SAMPLES = 30
+"""Samples per unknown of a refinement, whose errors are small."""
+NOISE = 0.008
+"""Added to relu1_1 for the refinements, of its standard deviation: without it they blow up the smallest errors."""
+PIXEL_FLOOR = 1e-6
+"""Squared error below which a picture counts as reconstructed (60 dB)."""
 RIDGE = 1e-4
 """Relative to the mean diagonal of the normal equations."""
 
@@ -130,7 +136,8 @@ def start_decoder(decoder: Decoder, encoder: Encoder, pictures: Tensor, generato
     for level in LEVELS:
         stage = decoder.stages[level - 1]
         x = encoder.head(trunk[f"{level}_1"], level)
-        below = pictures if level == 1 else encoder.head(trunk[f"{level - 1}_1"], level - 1)
+        picture = level == 1 or stage.again is not None
+        below = pictures if picture else encoder.head(trunk[f"{level - 1}_1"], level - 1)
         mirrored = [y for name, y in trunk.items() if int(name[0]) == level - 1][::-1]
         for conv in stage.low:
             _fit(conv, x, F.max_pool2d(mirrored[0], 2, ceil_mode=True), generator)
@@ -141,6 +148,48 @@ def start_decoder(decoder: Decoder, encoder: Encoder, pictures: Tensor, generato
             _fit(conv, x, mirrored[i] if i < len(mirrored) else below, generator)
             x = _activate(conv, x)
         _fit(stage.high[-1], x, below, generator)
+        if stage.again is not None:
+            stage.again.load_state_dict(_first(encoder).state_dict())
+    if decoder.stages[0].look:
+        _start_refinements(decoder.stages[0], encoder, pictures, generator)
+
+
+def _start_refinements(stage: Stage, encoder: Encoder, pictures: Tensor, generator: torch.Generator) -> None:
+    """The refinements of stage 1. They look for what ReLU has cut off behind the encoder's first convolution."""
+    x, first = encoder(pictures, (1,))[1], _first(encoder)
+    x += NOISE * x.std((0, 2, 3), keepdim=True) * torch.randn(x.shape, generator=generator).to(x)
+    cut = F.relu(-convolve(first, pictures))
+    values = Sampler(cut, SAMPLES_PER_UNKNOWN * first.out_channels, generator).values(cut)
+    for k, look in enumerate(stage.look, 1):
+        chosen = leading_channels(values, min(look.out_channels, first.out_channels))
+        size = values[:, chosen].square().mean().sqrt().clamp_min(1e-12)
+        assert first.bias is not None
+        _set(look, -first.weight[chosen] / size, -first.bias[chosen] / size)
+        _solve_refinement(stage, k, x, pictures, generator)
+
+
+def _solve_refinement(stage: Stage, k: int, x: Tensor, pictures: Tensor, generator: torch.Generator) -> None:
+    """Solve what is linear in refinement k, counted from 1, for features x of pictures.
+
+    A picture weighs as much as its error was small: one step down the sum of the errors' logarithms.
+    """
+    made = stage.refined(stage.made(x, _size(x)), x, k - 1)
+    change, given, own = stage.change[k - 1], stage.given, slice(3 * (k - 1), 3 * k)
+    assert given is not None and given.bias is not None
+    seen = torch.cat([x, F.relu(convolve(stage.look[k - 1], made))], 1)
+    sampler = Sampler(seen, SAMPLES * seen.shape[1] * 9, generator)
+    wanted = sampler.values(pictures)
+    error = (made - pictures).double().square().mean((1, 2, 3)) + PIXEL_FLOOR
+    weights = (1 / error).repeat_interleave(len(wanted) // len(error))
+    weight, bias = ridge(sampler.patches(seen), wanted, weights, relative=1e-9)
+    weight = weight.view(3, -1, 3, 3)
+    given.weight[own], given.bias[own] = weight[:, : given.in_channels].to(given.weight), bias.to(given.bias)
+    _set(change, weight[:, given.in_channels :], torch.zeros_like(bias))
+
+
+def _first(encoder: Encoder) -> nn.Conv2d:
+    conv: nn.Conv2d = encoder.get_submodule("conv1_1")  # type: ignore[assignment]
+    return conv
 
 
 @torch.no_grad()
@@ -164,9 +213,13 @@ def finish_decoder(decoder: Decoder, encoder: Encoder, pictures: Tensor, generat
     _set(last, *ridge(torch.cat(rows), torch.cat(found), torch.cat(weights), relative=1e-7))
 
 
+def _size(x: Tensor) -> tuple[int, int]:
+    return x.shape[-2], x.shape[-1]
+
+
 def _chained(decoder: Decoder, encoder: Encoder, pictures: Tensor, level: int) -> Tensor:
     """relu1_1 of pictures as the chain makes it from `level`."""
     x: Tensor = encoder(pictures, (level,))[level]
     for k in range(level, 1, -1):
-        x = decoder.step(x, k, (pictures.shape[-2], pictures.shape[-1]))
+        x = decoder.step(x, k, _size(pictures))
     return x

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from wct.devices import placed
+from wct.errors import TrainingError
 from wct.gaussian import Gaussian
 from wct.models.decoder import Decoder
-from wct.models.encoder import Encoder
+from wct.models.encoder import Encoder, halved
 from wct.models.spec import LEVELS
-from wct.training.closed_form import finish_decoder, start_decoder
+from wct.training.closed_form import PIXEL_FLOOR, finish_decoder, start_decoder
 from wct.training.encoder import distillation
 from wct.training.loop import Run, autocast, train
 from wct.training.pictures import PictureSet
@@ -29,18 +30,30 @@ __all__ = ["restored", "train_decoders"]
 SCALE = "scale"
 """The checkpoint of what features were divided by to train on them."""
 
-PIXEL_FLOOR = 1e-6
-"""Squared error below which a picture counts as reconstructed (60 dB)."""
-
 
 def blockwise(decoder: Decoder, features: Mapping[int, Tensor], pictures: Tensor) -> dict[str, Tensor]:
     """What every stage, given the encoder's own features, misses of the variance below (Chiu & Gurari 2022)."""
     parts = {}
     for level in LEVELS:
-        below = pictures if level == 1 else features[level - 1]
-        made = decoder.step(features[level], level, (pictures.shape[-2], pictures.shape[-1]))
+        made, is_picture = stepped(decoder, features[level], level, pictures)
+        below = pictures if is_picture else features[level - 1]
         parts[f"stage{level}"] = missed(made, below.detach())
     return parts
+
+
+def stepped(decoder: Decoder, x: Tensor, level: int, pictures: Tensor) -> tuple[Tensor, bool]:
+    """Features of `level` to those below or to pictures, and whether to pictures.
+
+    Where stage 2 makes pictures they are not taken further: stage 1 gives them back. It computes in full precision, as
+    bfloat16 would blur them beyond 45 dB.
+    """
+    size, stage = (pictures.shape[-2], pictures.shape[-1]), decoder.stages[level - 1]
+    if level == 1:
+        with autocast(x.device, "float32"):
+            return decoder.step(x.float(), level, size), True
+    if stage.again is not None:
+        return stage.made(x, halved(size, level - 1)), True
+    return decoder.step(x, level, size), False
 
 
 def missed(made: Tensor, target: Tensor) -> Tensor:
@@ -126,20 +139,26 @@ class EndToEnd:
         shared, mine = {group.level: group for group in groups(phase)}, share(phase.batch)
         parts: dict[str, Tensor] = {}
         entered: dict[Group, Tensor] = {}
-        x = pictures[:0]
+        x: Tensor | None = None
+        finished = []
         for level in range(max(shared), 0, -1):
             if whole := shared.get(level):
-                group = whole.of(mine)
-                new = entered[group] = self._enter(phase, whole, features[level], mine, generator)
-                x = torch.cat([x, new.to(x)]) if level < max(shared) else new
-            x = self.decoder.step(x, level, (pictures.shape[-2], pictures.shape[-1]))
-            if level > 1 and phase.stages:
+                new = entered[whole.of(mine)] = self._enter(phase, whole, features[level], mine, generator)
+                x = new if x is None else torch.cat([x, new.to(x)])
+            if x is None:
+                continue
+            x, is_picture = stepped(self.decoder, x, level, pictures)
+            if is_picture:
+                finished.append(x.float())
+                x = None
+            elif phase.stages:
                 natural = [i for group in entered for i in group.natural]
                 below = features[level - 1].detach()
                 parts[f"stage{level}"] = phase.stages * missed(x[natural], below[natural])
+        made = torch.cat(finished)
         if phase.pixels:
-            parts |= {f"pixels{g.level}": phase.pixels * _log_error(x, pictures, g.natural) for g in entered}
-        return parts | self._cycle(phase, x, entered)
+            parts |= {f"pixels{g.level}": phase.pixels * _log_error(made, pictures, g.natural) for g in entered}
+        return parts | self._cycle(phase, made, entered)
 
     @staticmethod
     def _enter(phase: Phase, whole: Group, features: Tensor, mine: range, generator: torch.Generator) -> Tensor:
@@ -167,7 +186,7 @@ class EndToEnd:
 def _log_error(made: Tensor, pictures: Tensor, which: range) -> Tensor:
     """Mean logarithm of the squared errors of some pictures."""
     some = slice(which.start, which.stop)
-    error = (made[some].float() - pictures[some]).square().mean((1, 2, 3))
+    error = (made[some] - pictures[some]).square().mean((1, 2, 3))
     return mean((error + PIXEL_FLOOR).log())
 
 
@@ -215,7 +234,16 @@ def train_decoders(
     first; `restored` undoes that. Returns {"encoder", "decoder"} as trained.
     """
     encoder, decoder = prepared(recipe, encoder, decoder, data, run)
+    first, second = decoder.stages[:2]
     decoder.requires_grad_(True)
+    if second.again is not None:
+        # Stage 1 stays as solved: it is exact to 50 dB, for which steps of gradient descent are too coarse.
+        first.requires_grad_(False)
+        second.again.requires_grad_(False)
+        if any(phase.entries and not any(phase.entries[1:]) for phase in recipe.decoder):
+            raise TrainingError(
+                "a phase has pictures at relu1_1 alone, whose stage is solved; give it some at other levels"
+            )
     encoder.requires_grad_(any(phase.distil for phase in recipe.decoder))
     end_to_end = EndToEnd(encoder, decoder, recipe.seed)
 
@@ -225,6 +253,8 @@ def train_decoders(
             with torch.set_grad_enabled(bool(phase.distil)):
                 counts = needed(phase, share(phase.batch)) if phase.entries and not phase.distil else None
                 features = encoder(pictures, LEVELS, counts=counts)
+                with autocast(run.device, "float32"):
+                    features[1] = encoder(pictures, (1,))[1]
             if phase.distil and teacher is not None:
                 with torch.no_grad():
                     targets = teacher(pictures)
@@ -240,7 +270,8 @@ def train_decoders(
         both.load_state_dict(state["module"])
         return both
     train(run, "decoder", both, recipe.decoder, data, loss)
-    _finish(recipe, both, data, run, steps)
+    if second.again is None:
+        _finish(recipe, both, data, run, steps)
     return both
 
 

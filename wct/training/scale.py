@@ -38,11 +38,16 @@ def rescale(encoder: Encoder, decoder: Decoder, factors: Sequence[float]) -> Non
         before = after
     for stage in decoder.stages:
         convolutions = [*stage.low, *stage.high]
-        before, last = scale[stage.level], scale[stage.level - 1]
+        before = scale[stage.level]
+        last = scale[stage.level - 1] if stage.again is None else 1.0
         for conv in convolutions:
             after = last if conv is convolutions[-1] else (scale[stage.level] * last) ** 0.5
             _multiply(conv, after / before, after)
             before = after
+        if stage.given is not None:
+            _multiply(stage.given, 1 / scale[stage.level], 1.0)
+        if stage.again is not None:
+            _multiply(stage.again, scale[stage.level - 1], scale[stage.level - 1])
 
 
 def _multiply(conv: torch.nn.Conv2d, weight: float, bias: float) -> None:
