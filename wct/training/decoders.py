@@ -50,7 +50,7 @@ def stepped(decoder: Decoder, x: Tensor, level: int, pictures: Tensor) -> tuple[
     size, stage = (pictures.shape[-2], pictures.shape[-1]), decoder.stages[level - 1]
     if level == 1:
         with autocast(x.device, "float32"):
-            return decoder.step(x.float(), level, size), True
+            return decoder.step(x.to(stage.high[0].weight.dtype), level, size), True
     if stage.again is not None:
         return stage.made(x, halved(size, level - 1)), True
     return decoder.step(x, level, size), False
@@ -149,7 +149,7 @@ class EndToEnd:
                 continue
             x, is_picture = stepped(self.decoder, x, level, pictures)
             if is_picture:
-                finished.append(x.float())
+                finished.append(x)
                 x = None
             elif phase.stages:
                 natural = [i for group in entered for i in group.natural]
@@ -186,7 +186,7 @@ class EndToEnd:
 def _log_error(made: Tensor, pictures: Tensor, which: range) -> Tensor:
     """Mean logarithm of the squared errors of some pictures."""
     some = slice(which.start, which.stop)
-    error = (made[some] - pictures[some]).square().mean((1, 2, 3))
+    error = (made[some].float() - pictures[some]).square().mean((1, 2, 3))
     return mean((error + PIXEL_FLOOR).log())
 
 
