@@ -214,6 +214,16 @@ def test_pictures_of_stage_2_are_compared_as_they_are(folder: Path) -> None:
         assert learnt == taught
 
 
+def test_a_phase_for_the_solved_stage_alone_is_refused_before_the_work(folder: Path, tmp_path: Path) -> None:
+    spec = parse_spec("pictured", PICTURED["encoder"], PICTURED["stages"], "test")
+    phase = Phase(steps=1, batch=3, size=48, rate=1.0, entries=(3, 0, 0, 0, 0), pixels=1.0)
+    recipe = dataclasses.replace(RECIPE, spec=spec, decoder=[phase])
+    run = run_in(tmp_path / "run")
+    with pytest.raises(TrainingError, match="relu1_1 alone"):
+        train_decoders(recipe, Encoder(spec.encoder), None, PictureSet([folder]), run)
+    assert not any(run.folder.iterdir())
+
+
 @torch.no_grad()
 def test_the_encoder_goes_no_deeper_with_a_picture_than_is_asked(folder: Path) -> None:
     pictures, _ = PictureSet([folder]).batch(0, 6, 33)

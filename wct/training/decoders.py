@@ -233,17 +233,17 @@ def train_decoders(
     keeps to its teacher and is moved by the pixels too. Features of an encoder without heads are brought to unit size
     first; `restored` undoes that. Returns {"encoder", "decoder"} as trained.
     """
+    solved = recipe.spec.stages[1].picture
+    if solved and any(phase.entries and not any(phase.entries[1:]) for phase in recipe.decoder):
+        raise TrainingError(
+            "a phase has pictures at relu1_1 alone, whose stage is solved; give it some at other levels"
+        )
     encoder, decoder = prepared(recipe, encoder, decoder, data, run)
-    first, second = decoder.stages[:2]
     decoder.requires_grad_(True)
-    if second.again is not None:
+    if (again := decoder.stages[1].again) is not None:
         # Stage 1 stays as solved: it is exact to 50 dB, for which steps of gradient descent are too coarse.
-        first.requires_grad_(False)
-        second.again.requires_grad_(False)
-        if any(phase.entries and not any(phase.entries[1:]) for phase in recipe.decoder):
-            raise TrainingError(
-                "a phase has pictures at relu1_1 alone, whose stage is solved; give it some at other levels"
-            )
+        decoder.stages[0].requires_grad_(False)
+        again.requires_grad_(False)
     encoder.requires_grad_(any(phase.distil for phase in recipe.decoder))
     end_to_end = EndToEnd(encoder, decoder, recipe.seed)
 
@@ -252,7 +252,7 @@ def train_decoders(
         with autocast(run.device, recipe.precision):
             with torch.set_grad_enabled(bool(phase.distil)):
                 counts = needed(phase, share(phase.batch)) if phase.entries and not phase.distil else None
-                features = encoder(pictures, LEVELS, counts=counts)
+                features = encoder(pictures, LEVELS[1:], counts=counts)
                 with autocast(run.device, "float32"):
                     features[1] = encoder(pictures, (1,))[1]
             if phase.distil and teacher is not None:
@@ -270,7 +270,7 @@ def train_decoders(
         both.load_state_dict(state["module"])
         return both
     train(run, "decoder", both, recipe.decoder, data, loss)
-    if second.again is None:
+    if not solved:
         _finish(recipe, both, data, run, steps)
     return both
 
