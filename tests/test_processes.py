@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,20 @@ def one_of(rank: int, count: int, port: int, out: str) -> None:
             torch.save({name: whole for name, (whole, _) in found.items()}, out)
         with pytest.raises(TrainingError, match=f"a batch of {count - 1} cannot be shared by {count} processes"):
             share(count - 1)
+        weight = torch.zeros(3, requires_grad=True)
+        weight.grad = torch.ones(3)
+        torch.optim.Adam([weight], fused=True).step()
+    # A thread of the group that is left when Python ends can abort the process.
+    assert not [name for name in threads() if "gloo" in name]
+
+
+def threads() -> list[str]:
+    """The names of this process's threads."""
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # that has just ended
+            found.append((task / "comm").read_text().strip())
+    return found
 
 
 def test_the_gradients_of_two_processes_are_those_of_one(tmp_path: Path) -> None:

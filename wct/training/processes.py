@@ -69,6 +69,10 @@ def joined() -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
+    # Optimisers load it, and loaded later it would hold on to the processes' group: what that has of threads would live
+    # until Python ends, where a thread that lets go of a tensor aborts the process.
+    import torch._dynamo  # noqa: F401
+
     with _reaching():
         store, rank, count = next(iter(rendezvous("env://")))
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
