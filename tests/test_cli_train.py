@@ -9,7 +9,7 @@ import pytest
 import tomli_w
 import torch
 from shell import Call, Result, picture
-from tiny import TINY, write_tiny
+from tiny import PICTURED, TINY, write_tiny
 
 from wct.models import Model
 from wct.training.loop import Run
@@ -88,6 +88,25 @@ def test_decoders_take_another_encoder(train: Call, tmp_path: Path) -> None:
     write_tiny(tmp_path / "tiny")
     found = train("decoders", "--encoder", "tiny/encoder.safetensors")
     assert found.status == 0, found
+
+
+def test_stages_that_are_solved_stay_so_while_the_others_train(train: Call, call: Call, tmp_path: Path) -> None:
+    weights = write_tiny(tmp_path / "given", **PICTURED) / "encoder.safetensors"
+    phase = PHASE | {"steps": 3, "batch": 5, "rate": 1e-3, "entries": [0, 1, 1, 1, 2], "pixels": 1.0, "stages": 0.1}
+    recipe(tmp_path / "recipe.toml", **PICTURED, train=TRAIN | {"decoder": [PHASE | {"stages": 1.0}, phase]})
+    more = ("--encoder", "given/encoder.safetensors", "--export")
+    assert train("decoders", *more, "mine").status == 0
+    tail = ("--data", "photos", "--run", "more", "--device", "cpu", "--start", "mine")
+    assert call("train", "decoders", "recipe.toml", *tail, *more, "further").status == 0
+    before, after = (
+        Model.load(tmp_path / name, encoder=weights).decoder.state_dict() for name in ("mine", "further")
+    )
+    solved = [name for name in before if name.startswith(("stages.0.", "stages.1.again."))]
+    assert len(solved) > 5 and all(torch.allclose(before[name], after[name], rtol=2e-3, atol=1e-5) for name in solved)
+    trained = [name for name in before if name not in solved and name.endswith("weight")]
+    assert len(trained) > 8 and not any(torch.equal(before[name], after[name]) for name in trained)
+    picked = ("--model", "further", "--encoder", "given/encoder.safetensors")
+    assert call("stylize", "photos/0.png", "photos/1.png", "-o", "out.png", *picked).status == 0
 
 
 def test_an_interruption_says_how_to_go_on(train: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -83,6 +83,10 @@ def test_convolutions_of_large_pictures_mirror_them_as_those_of_small_ones(size:
     conv, x = torch.nn.Conv2d(3, 5, 3).requires_grad_(False), torch.randn(2, 3, *size)
     with torch.no_grad():
         torch.testing.assert_close(convolve(conv, x), conv(padded(x)), rtol=1e-4, atol=1e-5)
+        for height, width in product(*([2 * side, 2 * side - 1] for side in size)):
+            repeated = x.repeat_interleave(2, 2).repeat_interleave(2, 3)[..., :height, :width]
+            there = doubled(conv, x, (height, width))
+            torch.testing.assert_close(there, conv(padded(repeated)), rtol=1e-4, atol=1e-5)
     assert convolve(conv, x.requires_grad_()).grad_fn is not None
 
 

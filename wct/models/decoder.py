@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wct.models.encoder import convolve, halved
+from wct.models.encoder import convolve, halved, unpadded
 from wct.models.spec import LEVELS, ModelSpec, StageSpec
 
 __all__ = ["Decoder", "Stage", "doubled"]
@@ -112,12 +112,24 @@ def doubled(conv: nn.Conv2d, x: Tensor, size: tuple[int, int], wrap: bool = Fals
     (height, width), (h, w) = size, x.shape[-2:]
     if min(size) == 1:  # where the padding repeats instead of mirroring
         return convolve(conv, _repeated(x)[..., :height, :width], wrap)
-    y = _quarters(conv, F.pad(x, (1, 1, 1, 1), mode="circular" if wrap else "replicate"))[..., :height, :width]
+    bare = unpadded(x, wrap)
+    if bare:
+        y = _quarters(conv, x, 1)
+    else:
+        y = _quarters(conv, F.pad(x, (1, 1, 1, 1), mode="circular" if wrap else "replicate"), 0)
+    y = y[..., :height, :width]
+
+    def beside(part: Tensor, rows: int, columns: int) -> Tensor:
+        return convolve(conv, _repeated(part)[..., :rows, :columns], wrap)
+
+    if bare:
+        y[..., :1, :] = beside(x[..., :1, :], 2, width)[..., :1, :]
+        y[..., :1] = beside(x[..., :1], height, 2)[..., :1]
     # An odd last row mirrors what lies two rows above it, which are not repetitions of each other.
-    if height < 2 * h:
-        y[..., -1:, :] = convolve(conv, _repeated(x[..., -2:, :])[..., :3, :width], wrap)[..., -1:, :]
-    if width < 2 * w:
-        y[..., -1:] = convolve(conv, _repeated(x[..., -2:])[..., :height, :3], wrap)[..., -1:]
+    if bare or height < 2 * h:
+        y[..., -1:, :] = beside(x[..., -2:, :], 4 + height - 2 * h, width)[..., -1:, :]
+    if bare or width < 2 * w:
+        y[..., -1:] = beside(x[..., -2:], height, 4 + width - 2 * w)[..., -1:]
     return y
 
 
@@ -125,14 +137,14 @@ def _repeated(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
-def _quarters(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """What `conv` makes of x (N, C, h + 2, w + 2) doubled, without the doubled margin: (N, C', 2h, 2w)."""
-    h, w = x.shape[-2] - 2, x.shape[-1] - 2
+def _quarters(conv: nn.Conv2d, x: Tensor, padding: int) -> Tensor:
+    """What `conv` makes of x doubled: (N, C', 2h, 2w). x has (h + 2, w + 2) pixels, or (h, w) and zeros as `padding`."""
+    h, w = x.shape[-2] - 2 + 2 * padding, x.shape[-1] - 2 + 2 * padding
     y = None
     for i, row in enumerate(_halves(conv.weight, 2)):
         for j, weight in enumerate(_halves(row, 3)):
             # A row and a column more than the quarter has: a part of x would be copied first.
-            part = F.conv2d(x, weight, conv.bias)
+            part = F.conv2d(x, weight, conv.bias, padding=padding)
             if y is None:
                 y = part.new_empty(len(x), 2 * h, 2 * w, conv.out_channels).movedim(-1, 1)
             y[..., i::2, j::2] = part[..., i : i + h, j : j + w]

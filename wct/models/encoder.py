@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from wct.models.spec import EncoderSpec
 
-__all__ = ["Encoder", "convolve", "halved", "padded"]
+__all__ = ["Encoder", "convolve", "halved", "padded", "unpadded"]
 
 _LARGE = 2**16
 """Pixels. Of fewer a padded copy costs less than the borders do."""
@@ -29,11 +29,16 @@ def padded(x: Tensor, wrap: bool = False) -> Tensor:
 
 def convolve(conv: nn.Conv2d, x: Tensor, wrap: bool = False) -> Tensor:
     """3x3 convolution with the padding that keeps the size."""
-    height, width = x.shape[-2:]
-    if height * width >= _LARGE and min(height, width) > 1 and not wrap and not torch.is_grad_enabled():
+    if unpadded(x, wrap):
         return _bordered(conv, x)
     y: Tensor = conv(padded(x, wrap))
     return y
+
+
+def unpadded(x: Tensor, wrap: bool) -> bool:
+    """Whether the convolution of x does without a padded copy of it."""
+    height, width = x.shape[-2:]
+    return height * width >= _LARGE and min(height, width) > 1 and not wrap and not torch.is_grad_enabled()
 
 
 def _bordered(conv: nn.Conv2d, x: Tensor) -> Tensor:
