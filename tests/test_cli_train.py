@@ -98,9 +98,7 @@ def test_stages_that_are_solved_stay_so_while_the_others_train(train: Call, call
     assert train("decoders", *more, "mine").status == 0
     tail = ("--data", "photos", "--run", "more", "--device", "cpu", "--start", "mine")
     assert call("train", "decoders", "recipe.toml", *tail, *more, "further").status == 0
-    before, after = (
-        Model.load(tmp_path / name, encoder=weights).decoder.state_dict() for name in ("mine", "further")
-    )
+    before, after = (Model.load(tmp_path / name, encoder=weights).decoder.state_dict() for name in ("mine", "further"))
     solved = [name for name in before if name.startswith(("stages.0.", "stages.1.again."))]
     assert len(solved) > 5 and all(torch.allclose(before[name], after[name], rtol=2e-3, atol=1e-5) for name in solved)
     trained = [name for name in before if name not in solved and name.endswith("weight")]

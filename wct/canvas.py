@@ -9,6 +9,7 @@ from torch import Tensor
 
 from wct.fields import Encoded, Field, Held, Stepped
 from wct.gaussian import Gaussian, joined
+from wct.heap import make_room
 from wct.linalg import finite
 from wct.models import Model
 from wct.store import Filed, scratch
@@ -57,6 +58,8 @@ class Canvas:
 
     def stepped(self, x: Field, below: Sequence[int]) -> Field:
         """Features one level down the decoders, where they have the size `below`."""
+        if x.level == 2 and self.side is None:
+            make_room(4 * below[0] * below[1] * self.model.encoder.spec.channels(1))
         return Stepped(x, self.model.decoder.stages[x.level - 1], (below[0], below[1]), self.wrap)
 
     def settled(self, field: Field) -> Field:

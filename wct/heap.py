@@ -6,7 +6,7 @@ import ctypes
 import os
 from contextlib import suppress
 
-__all__ = ["keep", "settle"]
+__all__ = ["keep", "make_room", "settle"]
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's mallopt."""
@@ -35,10 +35,26 @@ def keep() -> None:
     _thresholds(mapped=2**30, trimmed=2**31 - 1)
 
 
+def make_room(size: int) -> None:
+    """Before a tensor of `size` bytes is made: what glibc keeps of freed blocks goes back to the system, where that is
+    worth the time.
+
+    Between the features of the deep levels 40 MB gather; they then come on top of the largest tensors of all. With
+    vgg19 at 512x512 the peak is 45 MB of 387 lower for no time that could be seen; with compact it would take 3 %.
+    """
+    if size >= 8 * _LARGE:
+        _glibc("malloc_trim", (0,))
+
+
 def _thresholds(mapped: int, trimmed: int) -> None:
     """From how many bytes on a block is the system's own, and how many free ones glibc keeps; unless the user says."""
     if "MALLOC_MMAP_THRESHOLD_" not in os.environ:
-        with suppress(OSError, TypeError, AttributeError):  # Windows, or another C library
-            library = ctypes.CDLL(None)
-            library.mallopt(_MMAP_THRESHOLD, mapped)
-            library.mallopt(_TRIM_THRESHOLD, trimmed)
+        _glibc("mallopt", (_MMAP_THRESHOLD, mapped), (_TRIM_THRESHOLD, trimmed))
+
+
+def _glibc(name: str, *calls: tuple[int, ...]) -> None:
+    """Call one of its functions, some times; nothing on Windows or with another C library."""
+    with suppress(OSError, TypeError, AttributeError):
+        function = getattr(ctypes.CDLL(None), name)
+        for arguments in calls:
+            function(*arguments)

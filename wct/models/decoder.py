@@ -138,7 +138,7 @@ def _repeated(x: Tensor) -> Tensor:
 
 
 def _quarters(conv: nn.Conv2d, x: Tensor, padding: int) -> Tensor:
-    """What `conv` makes of x doubled: (N, C', 2h, 2w). x has (h + 2, w + 2) pixels, or (h, w) and zeros as `padding`."""
+    """What `conv` makes of x doubled: (N, C', 2h, 2w); x has (h + 2, w + 2) pixels, or (h, w) and zeros around."""
     h, w = x.shape[-2] - 2 + 2 * padding, x.shape[-1] - 2 + 2 * padding
     y = None
     for i, row in enumerate(_halves(conv.weight, 2)):

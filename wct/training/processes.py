@@ -71,7 +71,7 @@ def joined() -> Iterator[None]:
         return
     # Optimisers load it, and loaded later it would hold on to the processes' group: what that has of threads would live
     # until Python ends, where a thread that lets go of a tensor aborts the process.
-    import torch._dynamo  # noqa: F401
+    import torch._dynamo
 
     with _reaching():
         store, rank, count = next(iter(rendezvous("env://")))
