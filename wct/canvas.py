@@ -58,7 +58,7 @@ class Canvas:
 
     def stepped(self, x: Field, below: Sequence[int]) -> Field:
         """Features one level down the decoders, where they have the size `below`."""
-        if x.level <= 2 and self.side is None:
+        if x.level <= 2 and self.side is None and self.model.device.type == "cpu":
             make_room(4 * below[0] * below[1] * self.model.encoder.spec.channels(1))
         return Stepped(x, self.model.decoder.stages[x.level - 1], (below[0], below[1]), self.wrap)
 
