@@ -44,8 +44,8 @@ def tiny_flops(size: int) -> int:
         for out in stage["low"]:
             total, width = total + 18 * width * out * (size // 2 ** (k - 1)) ** 2, out
         for i, out in enumerate((*stage["high"], ranks[k - 2] if k > 1 else 3)):
-            # What is doubled is convolved in quarters, with 4 taps, each a row and a column larger than it needs to be.
-            products = 4 * (side + 2) ** 2 if i == 0 and k > 1 else 9 * side**2
+            # What is doubled is convolved with 4 taps for each pixel, and so is its border of two pixels.
+            products = 4 * (side + 4) ** 2 if i == 0 and k > 1 else 9 * side**2
             total, width = total + 2 * products * width * out, out
     return total
 

@@ -78,9 +78,10 @@ def test_doubling_within_a_convolution_equals_doubling_before(
     torch.testing.assert_close(doubled(conv, x, size, wrap), convolve(conv, repeated, wrap), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [3, 4, 5])
 @pytest.mark.parametrize("size", [(2**15, 2), (255, 258), (2, 2**16), (257, 256), (3, 2**15)])
-def test_convolutions_of_large_pictures_mirror_them_as_those_of_small_ones(size: tuple[int, int]) -> None:
-    conv, x = torch.nn.Conv2d(3, 5, 3).requires_grad_(False), torch.randn(2, 3, *size)
+def test_convolutions_of_large_pictures_mirror_as_those_of_small_ones(size: tuple[int, int], channels: int) -> None:
+    conv, x = torch.nn.Conv2d(3, channels, 3).requires_grad_(False), torch.randn(2, 3, *size)
     with torch.no_grad():
         torch.testing.assert_close(convolve(conv, x), conv(padded(x)), rtol=1e-4, atol=1e-5)
         for height, width in product(*([2 * side, 2 * side - 1] for side in size)):

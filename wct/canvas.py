@@ -75,7 +75,8 @@ class Canvas:
         parts: list[Gaussian | None] = []
         held, filed = None, None
         for window, x in self.read(field):
-            finite(x, "features")
+            if not isinstance(field, Held):  # those have been looked at
+                finite(x, "features")
             parts = joined(parts, measure(x, window))
             if self.side is None:
                 held = Held(field.level, x)

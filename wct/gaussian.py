@@ -73,11 +73,15 @@ class Gaussian:
         """
         pixels = _pixels(features)
         masses = _masses(weights, features)
-        if weights is not None and bool((inside := masses > 0).sum() < len(masses) / 2):
+        if masses is not None and bool((inside := masses > 0).sum() < len(masses) / 2):
             pixels, masses = pixels[:, inside.to(pixels.device)], masses[inside]
-        blocks = zip(torch.split(pixels, _BLOCK, dim=1), torch.split(masses, _BLOCK), strict=True)
         # A block of pixels is a window too; in float64 from here on.
-        whole = merge(_of_block(block, mass) for block, mass in blocks if mass.any())
+        blocks = torch.split(pixels, _BLOCK, dim=1)
+        if masses is None:
+            whole = merge(_of_block(block, None) for block in blocks)
+        else:
+            weighed = zip(blocks, torch.split(masses, _BLOCK), strict=True)
+            whole = merge(_of_block(block, mass) for block, mass in weighed if mass.any())
         finite(whole.mean, "the mean of the features")
         finite(whole.cov, "the covariance of the features")
         return whole
@@ -173,22 +177,26 @@ def _merge_two(a: Gaussian, b: Gaussian) -> Gaussian:
     return Gaussian(n, left * a.mean + right * b.mean, cov)
 
 
-def _of_block(pixels: Tensor, masses: Tensor) -> Gaussian:
-    """The Gaussian of few pixels (C, B) with masses (B,), float64, not all zero."""
-    device, home = pixels.device, masses.device
-    n = float(masses.sum())
+def _of_block(pixels: Tensor, masses: Tensor | None) -> Gaussian:
+    """The Gaussian of few pixels (C, B) with masses (B,), float64, not all zero; without masses all weigh 1."""
+    device, home, count = pixels.device, exact_device(pixels.device), pixels.shape[1]
     # Plain second moments lose half of float32's digits where the mean is large: subtract the rounded mean, multiply
     # once, correct for the rounding. On CUDA in float64, because a user may have allowed TF32, which keeps 10 bits.
     exact = pixels.dtype == torch.float64 or device.type == "cuda"
     dtype = torch.float64 if exact else torch.float32
-    share = (masses / n).to(device, dtype)
+    n = float(count if masses is None else masses.sum())
+    share = None if masses is None else (masses / n * count).to(device, dtype)
+
+    def average(x: Tensor) -> Tensor:
+        return x.mean(1) if share is None else x @ share / count
+
     with torch.autocast(device.type, enabled=False):
         pixels = pixels.to(dtype)
-        mean = pixels @ share
+        mean = average(pixels)
         centred = pixels - mean[:, None]
-        left = (centred @ share).to(home).double()
-        centred = centred * share.sqrt()
-        cov = (centred @ centred.mT).to(home).double() - torch.outer(left, left)
+        left = average(centred).to(home).double()
+        weighed = centred if share is None else centred * share
+        cov = (weighed @ centred.mT).to(home).double() / count - torch.outer(left, left)
     return Gaussian(n, mean.to(home).double() + left, (cov + cov.mT) / 2)
 
 
@@ -204,12 +212,12 @@ def _pixels(features: Tensor) -> Tensor:
     return features.flatten(1)
 
 
-def _masses(weights: Tensor | None, features: Tensor) -> Tensor:
-    """One float64 weight per pixel, (N,), with a positive sum."""
+def _masses(weights: Tensor | None, features: Tensor) -> Tensor | None:
+    """One float64 weight per pixel, (N,), with a positive sum; None where all weigh 1."""
+    if weights is None:
+        return None
     where = features.shape[-2:] if features.ndim > 2 else features.shape[-1:]
     home = exact_device(features.device)
-    if weights is None:
-        return torch.ones((), dtype=torch.float64, device=home).expand(where.numel())
     if weights.shape != where:
         raise UsageError(f"weights of shape {shape(weights)} do not fit features of shape {shape(features)}")
     masses = weights.to(home).double().flatten()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import torch
@@ -106,17 +106,15 @@ def _several(convolutions: Iterable[nn.Conv2d]) -> Sequence[nn.Conv2d]:
 def doubled(conv: nn.Conv2d, x: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:
     """3x3 convolution of (N, C, h, w) that is first doubled by repetition and cut to `size`.
 
-    Two of three neighbours are repetitions of one pixel, so that each quarter of the result is a 2x2 convolution of x:
-    less than half the work, and nothing large to be repeated.
+    Two of three neighbours are repetitions of one pixel, so that each pixel of the result takes 2x2 of x: it is a
+    transposed convolution, with less than half the work and nothing large to be repeated.
     """
     (height, width), (h, w) = size, x.shape[-2:]
     if min(size) == 1:  # where the padding repeats instead of mirroring
         return convolve(conv, _repeated(x)[..., :height, :width], wrap)
     bare = unpadded(x, wrap)
-    if bare:
-        y = _quarters(conv, x, 1)
-    else:
-        y = _quarters(conv, F.pad(x, (1, 1, 1, 1), mode="circular" if wrap else "replicate"), 0)
+    around = x if bare else F.pad(x, (1, 1, 1, 1), mode="circular" if wrap else "replicate")
+    y = F.conv_transpose2d(around, _spread(conv.weight), conv.bias, stride=2, padding=1 if bare else 3)
     y = y[..., :height, :width]
 
     def beside(part: Tensor, rows: int, columns: int) -> Tensor:
@@ -137,23 +135,13 @@ def _repeated(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
-def _quarters(conv: nn.Conv2d, x: Tensor, padding: int) -> Tensor:
-    """What `conv` makes of x doubled: (N, C', 2h, 2w); x has (h + 2, w + 2) pixels, or (h, w) and zeros around."""
-    h, w = x.shape[-2] - 2 + 2 * padding, x.shape[-1] - 2 + 2 * padding
-    y = None
-    for i, row in enumerate(_halves(conv.weight, 2)):
-        for j, weight in enumerate(_halves(row, 3)):
-            # A row and a column more than the quarter has: a part of x would be copied first.
-            part = F.conv2d(x, weight, conv.bias, padding=padding)
-            if y is None:
-                y = part.new_empty(len(x), 2 * h, 2 * w, conv.out_channels).movedim(-1, 1)
-            y[..., i::2, j::2] = part[..., i : i + h, j : j + w]
-    assert y is not None
-    return y
+def _spread(weight: Tensor) -> Tensor:
+    """Weights (C', C, 3, 3) on what is repeated as those of a transposed convolution, (C, C', 4, 4).
 
-
-def _halves(weight: Tensor, axis: int) -> Iterator[Tensor]:
-    """The three taps along an axis as two on what is repeated: for the first of each pair of pixels and the second."""
-    a, b, c = weight.unbind(axis)
-    yield torch.stack([a, b + c], axis)
-    yield torch.stack([a + b, c], axis)
+    Of the four pixels around a repeated one the first gets its last tap, the second, which is that pixel, the last two,
+    the third the first two, and the fourth the first.
+    """
+    for axis in (2, 3):
+        a, b, c = weight.unbind(axis)
+        weight = torch.stack([c, b + c, a + b, a], axis)
+    return weight.transpose(0, 1)
