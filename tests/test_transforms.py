@@ -249,7 +249,7 @@ def test_coloring_alone_pushes_scaled_deviations_through_the_root_of_the_style(p
     content, style = (Gaussian.of(pixels) for pixels in pair)
     found = content.push(color(content, style))
     unit = content.cov / (content.cov.trace() / content.channels)
-    wanted = style.roots.root @ unit @ style.roots.root
+    wanted = style.root @ unit @ style.root
     torch.testing.assert_close(found.mean, style.mean)
     torch.testing.assert_close(found.cov, wanted, rtol=0, atol=1e-6 * float(wanted.abs().max()))
 

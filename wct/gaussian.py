@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wct.errors import UsageError
-from wct.linalg import Roots, eigh, exact_device, finite, sqrt_pair
+from wct.linalg import Roots, eigh, exact_device, finite, sqrt, sqrt_pair
 from wct.maps import AffineMap, check_channels, check_parts, shape
 
 __all__ = ["ROUNDING", "Gaussian", "joined", "merge"]
@@ -127,7 +127,17 @@ class Gaussian:
 
         Solved once: several styles share a content, and several contents a style.
         """
-        return sqrt_pair(self.cov, floor=float((ROUNDING * self.mean.detach()).square().sum()))
+        return sqrt_pair(self.cov, floor=self._floor)
+
+    @cached_property
+    def root(self) -> Tensor:
+        """(C, C), `roots.root` alone, which is all that coloring needs: a style keeps a third of the memory."""
+        return sqrt(self.cov, floor=self._floor)
+
+    @property
+    def _floor(self) -> float:
+        """The variance of what is only rounding."""
+        return float((ROUNDING * self.mean.detach()).square().sum())
 
     def leading(self, rank: int) -> Tensor:
         """(C, C), the projector onto the `rank` directions in which the features vary most."""

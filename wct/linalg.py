@@ -91,9 +91,9 @@ def sqrt_pair(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> 
     )
 
 
-def sqrt(matrix: Tensor, cut: float = RELATIVE_CUT) -> Tensor:
-    """`sqrt_pair(matrix, cut).root` alone."""
-    spectrum, kept, scale = _kept(matrix, cut, 0)
+def sqrt(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> Tensor:
+    """`sqrt_pair(matrix, cut, floor).root` alone."""
+    spectrum, kept, scale = _kept(matrix, cut, floor)
     return spectrum.rebuilt(kept * scale, 1 / _sums(scale), kept)
 
 

@@ -47,11 +47,11 @@ def wct(content: Gaussian, style: Gaussian) -> AffineMap:
     Where the content varies in every direction, its covariance becomes the style's.
     """
     style = _alike(content, style)
-    own, wanted = content.roots, style.roots
+    own = content.roots
     # Departure from the paper, which drops the directions in which the content does not vary: they pass with gain 1.
     # What lies there is below the rank cut, so nothing is amplified; style == content is the identity everywhere, a
     # flat content is only moved, and features that the statistics have not seen (soft masks) keep their detail.
-    return AffineMap(wanted.root @ own.inverse + own.rest, content.mean, style.mean)
+    return AffineMap(style.root @ own.inverse + own.rest, content.mean, style.mean)
 
 
 def ot(content: Gaussian, style: Gaussian) -> AffineMap:
@@ -62,7 +62,7 @@ def ot(content: Gaussian, style: Gaussian) -> AffineMap:
     """
     style = _alike(content, style)
     own = content.roots
-    across = style.roots.root @ own.root
+    across = style.root @ own.root
     middle = sqrt(across.mT @ across, _CUT)
     return AffineMap(own.inverse @ middle @ own.inverse + own.rest, content.mean, style.mean)
 
@@ -100,7 +100,7 @@ def color(content: Gaussian, style: Gaussian) -> AffineMap:
     style = _alike(content, style)
     scale = _scale(content)
     gain = (scale > 0) / torch.where(scale > 0, scale, 1)
-    return AffineMap(gain * style.roots.root, content.mean, style.mean)
+    return AffineMap(gain * style.root, content.mean, style.mean)
 
 
 def swap(content: Gaussian, style: Gaussian) -> FeatureMap:
