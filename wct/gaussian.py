@@ -235,4 +235,4 @@ def _masses(weights: Tensor | None, features: Tensor) -> Tensor | None:
         raise UsageError("the weight of a pixel is negative or not finite; it has to be 0 or more")
     if not bool(masses.any()):
         raise UsageError("all weights are 0: every pixel is transparent or masked out, so there is nothing to measure")
-    return masses
+    return None if bool((masses == 1).all()) else masses
