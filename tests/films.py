@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -55,8 +55,9 @@ def write_film(
     tags: tuple[int, int, int, int] = (1, 1, 1, 1),
     rotation: float | None = None,
     sound: Sound | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write frames (H, W, 3) uint8 with times in units of `time_base`, and a tone of 440 Hz."""
+    """Write frames (H, W, 3) uint8 with times in units of `time_base`, and a tone of 440 Hz; `metadata` are of both."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec, rate=fps, options={"crf": "10"} if codec == "libx264" else {})
         assert isinstance(stream, av.VideoStream)
@@ -68,6 +69,9 @@ def write_film(
         if rotation is not None:
             stream.set_display_rotation(rotation)
         tone = out.add_stream(sound.codec, rate=48000, layout="mono") if sound else None
+        for holder in (out, tone):
+            if holder is not None:
+                holder.metadata.update(metadata or {})
         for i, pixels in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
                 format=pix_fmt, dst_colorspace={1: 1, 9: 9}.get(tags[2], 5), src_color_range=2, dst_color_range=tags[3]

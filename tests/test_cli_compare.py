@@ -54,6 +54,16 @@ def test_what_has_not_been_learnt_is_left_out_unless_it_was_asked_for(call: Call
     assert "exists" in call(*common).refused()
 
 
+@pytest.mark.usefixtures("files")
+def test_a_sheet_on_standard_output_is_all_that_is_there(call: Call, tiny_folder: Path) -> None:
+    common = ("compare", "photo.png", "mine.png", "--size", 16, "--model", tiny_folder, "--methods", "wct", "-o", "-")
+    found = call(*common)
+    assert found.status == 0 and "wct" in found.err
+    assert found.out.startswith(b"\x89PNG") and found.out.endswith(b"IEND\xaeB`\x82")
+    assert "name a file" in call(*common, "--json").refused()
+    assert "standard input holds one picture" in call("compare", "-", "-").refused()
+
+
 def test_one_signature_for_all(files: Path, tiny_model: Model) -> None:
     content, style = read(files / "photo.png"), read(files / "mine.png")
     studio = Studio(Stylizer(tiny_model), [StyleNet.load(files / name) for name in ("one", "two")])

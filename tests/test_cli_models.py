@@ -10,7 +10,14 @@ import pytest
 from shell import Call, run
 from tiny import TINY, write_tiny
 
-from wct.models import names
+from wct.models import Model, names
+
+
+def test_a_folder_of_any_name_is_loaded_and_told_of(tmp_path: Path, call: Call) -> None:
+    folder = write_tiny(tmp_path / "tiny").rename(tmp_path / "two\nlines\udcff")
+    assert Model.load(folder).card.folder == folder
+    shown = json.loads(call("models", folder, "--json").out)[0]
+    assert shown["folder"].endswith("two\\nlines\\udcff")
 
 
 def test_models_lists_what_is_shipped(call: Call) -> None:

@@ -115,6 +115,10 @@ def test_inputs_and_files_are_kept(call: Call, place: Path, tiny_folder: Path) -
     ):
         assert "never overwritten" in call("style", *arguments, *model).refused()
     assert {path: path.read_bytes() for path in before} == before
+    weights = tiny_folder / "encoder.safetensors"
+    for verb in (("style", "two.png"), ("export", "onnx")):
+        for option in (("--model", tiny_folder), ("--encoder", weights)):
+            assert "never overwritten" in call(*verb, *option, "-o", weights, "--overwrite").refused()
     assert call("style", "two.png", "-o", "one.style", "--overwrite", *model).status == 0
     assert Style.load(place / "one.style").name == "two.png"
 
@@ -137,6 +141,7 @@ def test_inputs_and_files_are_kept(call: Call, place: Path, tiny_folder: Path) -
         (["one.png", "two.png", "--mask", "photo.png"], "--mask: found 2 styles"),
         (["cut.style", "--mask", "photo.png", "-o", "out.style"], "cut.style"),
         (["other.style", "--mask", "photo.png", "-o", "out.style"], "no mask changes"),
+        (["other.style", "--style-scale", "2", "-o", "out.style"], "another scale needs the picture itself"),
         (["one.png", "--mask", "photo.png"], "has colours"),
         (["one.png", "--style-scale", "0"], "scale"),
         (["one.png", "--max-pixels", "9"], "budget is 9"),

@@ -195,6 +195,7 @@ def shot(path: Path) -> Path:
     """A photo with all that cameras write: lying on its side, with place and time, and a thumbnail's worth of more."""
     exif = Image.Exif()
     exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation] = "Lumen", 6
+    exif[ExifTags.Base.Copyright] = "© José".encode()
     exif[ExifTags.Base.ImageDescription] = "the original"
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2026:05:01 12:00:00"
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
@@ -221,6 +222,7 @@ def test_metadata_is_kept_where_it_shall_be(call: Call, tmp_path: Path, tiny_fol
         assert kept[ExifTags.Base.Make] == "Lumen" and kept.get(ExifTags.Base.Orientation, 1) == 1
         assert kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] == "2026:05:01 12:00:00"
         assert kept.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
+        assert kept[ExifTags.Base.Copyright].encode("latin-1").decode() == "© José"
         assert "the original" not in str(kept.get(ExifTags.Base.ImageDescription, ""))
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from films import Sound, cut, look, pan, sound_only, write_film
@@ -72,15 +73,34 @@ def test_films_to_pictures_and_back(call: Call, tmp_path: Path, tiny_folder: Pat
     base = ["--model", tiny_folder, "wave.png"]
     assert call("video", "in.mp4", "-o", "frames", *base).status == 0
     assert names(tmp_path / "frames") == [f"{i:06}.png" for i in range(1, 21)]
-    assert call("video", "frames", "-o", "again_%03d.png", *base, "--steady", 0).status == 0
-    assert sum(name.startswith("again_") for name in names(tmp_path)) == 20
-    assert call("video", "again_%03d.png", "-o", "out.mp4", *base, "--fps", "12.5", "--size", 24).status == 0
+    assert call("video", "frames", "-o", "again/100%_%03d.png", *base, "--steady", 0).status == 0
+    assert names(tmp_path / "again") == [f"100%_{i:03}.png" for i in range(1, 21)]
+    assert call("video", "again/100%_%03d.png", "-o", "out.mp4", *base, "--fps", "12.5", "--size", 24).status == 0
     seen = look(tmp_path / "out.mp4")
     assert seen.size == (24, 32) and seen.times == pytest.approx([i / 12.5 for i in range(20)])
     assert "exists already" in call("video", "in.mp4", "-o", "frames", *base).refused()
     film(tmp_path / "short.mp4", 5)
+    picture(tmp_path / "frames" / "002019.png")
     assert call("video", "short.mp4", "-o", "frames", *base, "--overwrite").status == 0
-    assert names(tmp_path / "frames") == [f"{i:06}.png" for i in range(1, 6)]
+    made = [f"{i:06}.png" for i in range(1, 6)]
+    assert names(tmp_path / "frames") == [*made, "002019.png"], "longer by what the first run made, not by a photo"
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.webm"])
+def test_neither_place_nor_author_is_kept_unless_it_shall_be(
+    call: Call, tmp_path: Path, tiny_folder: Path, name: str
+) -> None:
+    said = {"artist": "Jane", "location": "+48.1000+011.5000/", "language": "deu"}
+    film(tmp_path / "in.mkv", 3, sound=Sound("aac"), metadata=said)
+    picture(tmp_path / "wave.png", seed=1)
+    for options in ([], ["--keep-metadata"]):
+        base = ["video", "in.mkv", "wave.png", "-o", name, "--model", tiny_folder, "--overwrite"]
+        assert call(*base, *options).status == 0
+        assert (b"Jane" in (tmp_path / name).read_bytes()) == bool(options)
+        with av.open(str(tmp_path / name)) as made:
+            found = {key.lower() for key in made.metadata}
+            assert found & {"artist", "location"} == ({"artist", "location"} if options else set())
+            assert made.streams.audio[0].language == "deu", "players choose by it"
 
 
 def test_styles_over_time(call: Call, tmp_path: Path, tiny_folder: Path) -> None:
@@ -256,12 +276,20 @@ def test_a_film_cut_short_says_so(call: Call, tmp_path: Path, tiny_folder: Path)
         (["in.mp4", "wave.png", "-o", "out_%d.xyz"], "out_1.xyz"),
         (["in.mp4", "wave.png", "-o", "in.mp4", "--overwrite"], "never overwritten"),
         (["in.mp4", "wave.png", "-o", "wave.mp4"], "exists already"),
+        (["in.mp4", "wave.mp4:2", "-o", "wave.mp4", "--overwrite"], "is the input wave.mp4, which is never"),
+        (["in.mp4", "old/000009.png", "-o", "old", "--overwrite"], "old/000009.png: is the input old/000009.png"),
+        (["in.mp4", "--keyframe", "1s=link.png", "-o", "old/%06d.png", "--overwrite"], "is the input link.png"),
+        (["in.mp4", "wave.png", "-o", "-"], "-: a film cannot be written to standard output"),
+        (["in.mp4", "wave.png", "-o", "out", "--keep-metadata"], "keep-metadata: found a sequence"),
+        (["frames", "wave.png", "-o", "out.mp4", "--keep-metadata"], "keep-metadata: found a sequence"),
         (["frames", "wave.png", "-o", "frames", "--overwrite"], "never written to"),
         (["in.mp4", "wave.png", "--steady", 2], "steady is 2"),
         (["in.mp4", "wave.png", "--crf", -1], "crf is -1"),
         (["in.mp4", "wave.png", "--fps", 10], "leave it out"),
         (["frames", "wave.png", "--fps", 0], "fps is 0"),
         (["frames", "wave.png", "--fps", "fast"], "'fast'"),
+        (["frames", "wave.png", "--fps", "1e400"], "'1e400'"),
+        (["frames", "wave.png", "--fps", "9" * 400], "fps is 1.00000e+400"),
         (["in.mp4", "wave.png", "--transform", "wtc"], "'wtc'"),
         (["in.mp4", "wave.png", "--levels", "9"], "level 9"),
     ],
@@ -279,6 +307,9 @@ def test_what_cannot_work_is_one_line_and_leaves_nothing(
     (tmp_path / "folder").mkdir()
     (tmp_path / "frames").mkdir()
     picture(tmp_path / "frames" / "1.png")
+    (tmp_path / "old").mkdir()
+    picture(tmp_path / "old" / "000009.png")
+    (tmp_path / "link.png").symlink_to("old/000009.png")
     before = sorted(tmp_path.rglob("*"))
     assert words in call("video", *arguments, "--model", tiny_folder).refused()
     assert sorted(tmp_path.rglob("*")) == before

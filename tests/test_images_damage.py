@@ -132,6 +132,7 @@ STRANGERS = {
     "Photoshop": b"8BPS\0\1" + bytes(20),
     "text file": b"content,style\na.jpg,b.jpg\n",
     "unknown format": bytes(range(200)),
+    "safetensors": b"\x20\1\0\0\0\0\0\0" + b'{"a":{"dtype":"F32"',
     "empty": b"",
 }
 

@@ -76,6 +76,7 @@ def test_the_runtime_comes_from_the_registry_once(
         monkeypatch.setenv("npm_config_registry", server.url.rpartition("/")[0])
         command = ("export", "page", "site", "--model", tiny_folder, "--overwrite")
         assert "leave out --offline" in call(*command, "--offline").refused()
+        assert not (tmp_path / "site").exists()
         assert call(*command).status == 0
     assert call(*command, "--offline").status == 0
     assert len(server.ranges) == 1

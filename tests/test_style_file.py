@@ -146,6 +146,12 @@ def test_names_of_any_kind_are_saved_printable(tmp_path: Path) -> None:
     assert Style.load(tmp_path / "a.style").name == "two\\nlines\\udcff"
 
 
+def test_a_file_of_any_name_is_read(small: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "two\nlines\udcff.style"
+    path.write_bytes(small)
+    assert Style.load(path).parts
+
+
 def test_existing_files_are_kept(small: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.style"
     path.write_bytes(small)

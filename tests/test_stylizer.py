@@ -91,9 +91,19 @@ def test_blending_ignores_order_and_scale_and_weight_zero(stylizer: Stylizer) ->
     ):
         torch.testing.assert_close(stylizer(content, style).rgb, needed, rtol=0, atol=1e-4)
     assert not torch.allclose(stylizer(content, a).rgb, needed, atol=1e-3)
+    counted = stylizer.style(a, b, weights=np.array([2, 1], np.float32))  # type: ignore[arg-type]
+    torch.testing.assert_close(stylizer(content, counted).rgb, needed, rtol=0, atol=1e-4)
     for weights in ([1, -1], [0, 0], [1, float("nan")], [1]):
         with pytest.raises(UsageError):
             stylizer.style(a, b, weights=weights)
+
+
+def test_what_is_no_style_or_preview_is_refused(stylizer: Stylizer) -> None:
+    with pytest.raises(UsageError, match="list with str in it, needs Regions"):
+        stylizer(noise(16, 16), ["wave.png"])  # type: ignore[list-item]
+    for preview in (0, -5):
+        with pytest.raises(UsageError, match=f"preview is {preview}"):
+            stylizer(noise(16, 16), noise(20, 20, 1), preview=preview)
 
 
 def test_a_style_is_encoded_in_one_pass(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:

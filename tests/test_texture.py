@@ -85,6 +85,7 @@ def test_what_is_about_a_content_says_nothing(stylizer: Stylizer, style: Style) 
     plain = stylizer.texture(style, 16).rgb
     for look in (replace(TEXTURE, color="content"), replace(TEXTURE, color="luminance", detail=1.0)):
         assert torch.equal(stylizer.texture(style, 16, look=look).rgb, plain)
+    assert torch.equal(stylizer.texture(style, 16, color="content", detail=1.0).rgb, plain)
 
 
 def test_progress_counts_all_passes(stylizer: Stylizer, style: Style) -> None:

@@ -19,7 +19,7 @@ from wct.video.film import Colours, Film
 from wct.video.frame import pixels
 from wct.video.mux import mux
 from wct.video.sequence import Sequence
-from wct.video.targets import container_of, is_pattern, matching, target_of
+from wct.video.targets import container_of, is_pattern, matching, numbered_name, target_of
 
 SIZE = (48, 64)
 TAGS = Colours(1, 1, 1, 1)
@@ -230,6 +230,7 @@ def test_names_of_targets() -> None:
     assert is_pattern("a/frame_%04d.png") and not is_pattern("a/100%.png") and not is_pattern("%d%d.png")
     form = matching("a.b_%03d.png")
     assert form.fullmatch("a.b_012.png") and not form.fullmatch("axb_012.png")
+    assert numbered_name("100%_%04d.png", 7) == "100%_0007.png" and numbered_name("%d.png", 12345) == "12345.png"
     assert target_of("out.mp4") == Path("out.mp4")
     assert target_of("out/") == target_of("out") == Path("out/%06d.png")
     with pytest.raises(UsageError, match=r"x\.gif: its extension"):

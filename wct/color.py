@@ -11,7 +11,7 @@ from wct.linalg import exact_device
 from wct.maps import shape
 from wct.transforms import ot
 
-__all__ = ["lightness", "luminance_only", "recolored"]
+__all__ = ["lightness", "lightnesses", "luminance_only", "recolored"]
 
 _HALVINGS = 12
 """Lightness is fitted to the gamut to 2^-12 of its way: less than a tenth of a grey level."""
@@ -61,6 +61,16 @@ def recolored(style_rgb: Tensor, content: Gaussian, strength: float = 1.0, weigh
 def lightness(rgb: Tensor) -> Tensor:
     """Oklab's lightness (1, H, W) in 0..1, float64, of sRGB (3, H, W) in 0..1."""
     return _oklab(rgb)[:1]
+
+
+def lightnesses(*pictures: Tensor, weights: Tensor | None = None) -> Gaussian:
+    """The Gaussian of the `lightness` of pictures of one size, a channel each.
+
+    Args:
+        pictures: (3, H, W) each, sRGB in 0..1.
+        weights: (H, W), as `Gaussian.of` takes them.
+    """
+    return Gaussian.of(torch.cat([lightness(rgb) for rgb in pictures]), weights)
 
 
 def luminance_only(result: Tensor, content: Tensor, strength: float = 1.0, shift: float = 0.0) -> Tensor:

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from wct.canvas import Canvas
-from wct.color import lightness, luminance_only
+from wct.color import lightnesses, luminance_only
 from wct.content import Content
 from wct.detail import REACH, restore_detail
 from wct.fields import Combined, Field
-from wct.gaussian import Gaussian, merge
+from wct.gaussian import merge
 from wct.look import Look
 from wct.regions import Layout
 from wct.windows import Window
@@ -41,9 +41,9 @@ def _shift(made: Field, content: Content, canvas: Canvas) -> float:
     """How much lighter the content is than the result, in the mean of the pixels that count."""
     parts = []
     for window in canvas.windows(made):
-        both = torch.cat([lightness(field.read(window)[0]) for field in (content.rgb, made)])
         visible = content.visible(window)
         if visible is None or bool(visible.any()):
-            parts.append(Gaussian.of(both, visible))
+            both = (field.read(window)[0] for field in (content.rgb, made))
+            parts.append(lightnesses(*both, weights=visible))
     own, found = merge(parts).mean.tolist()
     return float(own - found)

@@ -21,7 +21,12 @@ STYLE_SIZE = 512
 
 
 def preview_factor(full: tuple[int, int], size: int | None, preview: int | None) -> float:
-    """How many times smaller than the result, of short side `size` or that of `full`, its preview is; at least 1."""
+    """How many times smaller than the result, of short side `size` or that of `full`, its preview is; at least 1.
+
+    Raises UsageError where the preview has no pixel.
+    """
+    if preview is not None and preview < 1:
+        raise UsageError(f"preview is {preview}; needs a short side of 1 pixel or more")
     return 1.0 if preview is None else max(1.0, (size or min(full)) / preview)
 
 

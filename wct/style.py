@@ -111,7 +111,7 @@ class Style:
         if color == "content" and self.colors != "content":
             raise UsageError(
                 f"style {self.name}: holds its own colours; for the content's give the style picture itself, "
-                "or make the style with colors=content"
+                "or, in Python, make the style with colors=content"
             )
 
     @property
@@ -211,12 +211,12 @@ def _shares(weights: Sequence[Weight], styles: Sequence[Style]) -> list[dict[int
     """For each style {level: share}, summing to 1 over the styles at each level."""
     levels = list(styles[0].parts[0].gaussians)
     for weight in weights:
-        unknown = [] if isinstance(weight, float | int) else sorted(set(weight) - set(levels))
+        unknown = sorted(set(weight) - set(levels)) if isinstance(weight, Mapping) else []
         if unknown:
             raise UsageError(f"weight of level {unknown[0]!r}: no such level; needs whole numbers from 1 to 5")
     shares: list[dict[int, float]] = [{} for _ in styles]
     for level in levels:
-        at = [float(w) if isinstance(w, float | int) else float(w.get(level, 1.0)) for w in weights]
+        at = [float(w.get(level, 1.0) if isinstance(w, Mapping) else w) for w in weights]
         try:
             found = normalised(at, len(styles))
         except UsageError as error:

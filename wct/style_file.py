@@ -15,12 +15,13 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from wct.errors import InputError
@@ -117,15 +118,18 @@ def _packed(style: Style) -> bytes:
 
 def _read(path: StrPath) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The table and the tensors of a style file of this version, undamaged; ValueError where it is not that."""
-    with safe_open(path, "pt") as file:
-        text = (file.metadata() or {}).get(_KEY, "null")
-        # All numbers are floats, so that none can be too large.
-        table = json.loads(text, parse_int=float)
-        if not isinstance(table, dict) or table.get("format") != _FORMAT:
-            raise ValueError("a safetensors file of something else")
-        if table.get("version") != _VERSION:
-            raise ValueError(f"version {table.get('version')!r}, needs {_VERSION!r}; another wct made it")
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    data = Path(path).read_bytes()
+    try:
+        tensors = load(data)
+    except KeyError as error:
+        raise ValueError(f"holds numbers of an unknown kind, {error}") from error
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    # All numbers are floats, so that none can be too large.
+    table = json.loads(header.get("__metadata__", {}).get(_KEY, "null"), parse_int=float)
+    if not isinstance(table, dict) or table.get("format") != _FORMAT:
+        raise ValueError("a safetensors file of something else")
+    if table.get("version") != _VERSION:
+        raise ValueError(f"version {table.get('version')!r}, needs {_VERSION!r}; another wct made it")
     for name, tensor in tensors.items():
         needed = torch.uint8 if name.endswith(".thumbnail") else torch.float32
         if tensor.dtype != needed:

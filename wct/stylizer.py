@@ -91,7 +91,8 @@ class Stylizer:
 
         Raises:
             InputError: a picture cannot be read.
-            UsageError: no source, weights that do not fit, or a mask of another size.
+            UsageError: no source, weights that do not fit, a mask of another size, or mask or scale for a style that is
+                measured already.
             NumericsError: features are not finite.
         """
         like = colors if colors is None or isinstance(colors, Gaussian) else Content.of(read(colors)).colors()
@@ -109,6 +110,8 @@ class Stylizer:
         ready = [source.name for source in known if isinstance(source, Style)]
         if mask is not None and ready:
             raise UsageError(f"style {ready[0]}: is measured already; a style mask needs the picture itself")
+        if scale not in (None, 1.0) and ready:
+            raise UsageError(f"style {ready[0]}: is measured already; another scale needs the picture itself")
         styles = [source if isinstance(source, Style) else measured(source) for source in known]
         return Style.blend(styles, weights, blend)
 
@@ -155,6 +158,8 @@ class Stylizer:
         chosen = plan.look if plan else replace(look, **changes)
         picture = read(content)
         regions = style if isinstance(style, list) else [Region(style.style if isinstance(style, Plan) else style)]
+        if other := [type(one).__name__ for one in regions if not isinstance(one, Region)]:
+            raise UsageError(f"found a list with {other[0]} in it, needs Regions; stylizer.style(...) blends styles")
         masks = [None if region.mask is None else mask_of(region.mask, picture.size) for region in regions]
         factor = preview_factor(picture.size, size, preview)
         chosen, size = chosen.reduced(factor), size if factor == 1 else preview
@@ -246,7 +251,7 @@ class Stylizer:
         Raises:
             As a stylisation does; UsageError for a size or seed out of range.
         """
-        chosen = replace(look, **changes, color="style", detail=0.0)
+        chosen = replace(look, **{**changes, "color": "style", "detail": 0.0})
         if tileable and chosen.transform == "swap":
             raise UsageError(
                 "a tileable texture cannot be made by swap, whose patches end at the border; choose another"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wct.cli.options import AsJson, Device, EncoderFile, ModelName, Overwrite, VggFile
+from wct.cli.options import AsJson, Device, EncoderFile, ModelName, Overwrite, VggFile, inputs_of
 from wct.cli.terminal import Tell, bar, note, show_json, show_table
 from wct.errors import ModelError, UsageError
+from wct.images.label import label
 
 if TYPE_CHECKING:
     from wct.images import Picture
@@ -68,7 +70,9 @@ def compare(
     chosen = [name.strip() for name in methods.split(",")] if methods is not None else list(METHODS)
     if not chosen or any(name not in METHODS for name in chosen):
         raise UsageError(f"methods: found {methods!r}; needs some of {','.join(METHODS)}, with commas")
-    check_output(output, overwrite=overwrite, inputs=[photo, style])
+    if output == "-" and as_json:
+        raise UsageError("--json: found - as the sheet's file; standard output holds one of both, name a file")
+    check_output(output, overwrite=overwrite, inputs=inputs_of([photo, style]))
     pictures = {"photo": _reduced(read(photo), size), "style": _reduced(read(style), size)}
     stylizer = load(model, device, encoder)
     networks = [StyleNet.load(path) for path in net] if net else [StyleNet.load()]
@@ -81,10 +85,11 @@ def compare(
         raise UsageError("compare: no method can do this style; name others with --methods, or a network with --net")
     side_by_side({**pictures, **found}, columns=min(4, 2 + len(found)), tile=tile).save(output, overwrite=overwrite)
     if as_json:
-        show_json({"output": output, "distances_of": eye.card.name, "rows": rows})
+        show_json({"output": label(output), "distances_of": eye.card.name, "rows": rows})
     else:
-        title = f"{output}: distances as {eye.card.name} sees them, smaller is nearer"
-        show_table(title, [key.replace("_", " ") for key in rows[0]], [list(row.values()) for row in rows])
+        stream = sys.stderr if output == "-" else sys.stdout
+        title = f"{label(output)}: distances as {eye.card.name} sees them, smaller is nearer"
+        show_table(title, [key.replace("_", " ") for key in rows[0]], [list(row.values()) for row in rows], stream)
 
 
 def _reduced(picture: Picture, side: int) -> Picture:

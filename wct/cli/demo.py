@@ -10,7 +10,7 @@ import typer
 from wct.cli.options import Alpha, Device, ModelName, Overwrite
 from wct.cli.terminal import bar, note
 from wct.errors import OutputError
-from wct.images.label import one_line
+from wct.images.label import label, one_line
 from wct.look import LOOK, Look
 
 __all__ = ["demo"]
@@ -40,7 +40,9 @@ def demo(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be made ({one_line(error)}); name another folder with -o") from error
+        raise OutputError(
+            f"{label(folder)}: cannot be made ({one_line(error)}); name another folder with -o"
+        ) from error
     for path in (*made.values(), *inputs.values(), overview):
         check_output(path, overwrite=overwrite)
     total = len(PAINTINGS) + len(made)
@@ -58,4 +60,4 @@ def demo(
         for path, picture in zip(made.values(), (cell for row in cells for cell in row), strict=True):
             picture.save(path, overwrite=overwrite)
         sheet(photos, paintings, cells).save(overview, overwrite=overwrite)
-    note(f"{overview}: {len(photos)} photos in {len(paintings)} styles; the single pictures are beside it")
+    note(f"{label(overview)}: {len(photos)} photos in {len(paintings)} styles; the single pictures are beside it")

@@ -14,7 +14,7 @@ from wct.cli.models import Named
 from wct.cli.options import AsJson, Device
 from wct.cli.terminal import note, show_json, show_table
 from wct.errors import WctError
-from wct.images.label import one_line
+from wct.images.label import label, one_line
 
 __all__ = ["doctor"]
 
@@ -84,12 +84,12 @@ def _models(named: list[str], device: str) -> Iterator[dict[str, str]]:
         try:
             card = find(name)
             if ENCODER in card.missing():  # VGG-19's are for users to bring
-                about = f"optional; wct models fetch puts its encoder's weights to {card.file(ENCODER)}"
+                about = f"optional; wct models fetch puts its encoder's weights to {label(card.file(ENCODER))}"
                 yield {"name": card.name, "state": "absent", "about": about}
             else:
                 yield {"name": card.name, "state": "works", "about": _run(name, device)}
         except WctError as error:
-            yield {"name": name, "state": "broken", "about": "see below", "problem": str(error)}
+            yield {"name": label(name), "state": "broken", "about": "see below", "problem": str(error)}
 
 
 def _run(name: str, device: str) -> str:

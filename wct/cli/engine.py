@@ -9,10 +9,10 @@ from wct.devices import choose_device
 from wct.engine import Engine, Local
 from wct.errors import UsageError
 from wct.look import LOOK, Look
-from wct.models import Model
+from wct.models import Model, find
 from wct.stylizer import Stylizer
 
-__all__ = ["engine_of", "load", "load_vgg", "stamp"]
+__all__ = ["engine_of", "files_of", "load", "load_vgg", "stamp"]
 
 
 def load(model: str | Path, device: str, encoder: str | None = None, engine: Engine | None = None) -> Stylizer:
@@ -34,6 +34,13 @@ def engine_of(name: str, address: str | None, gpus: float | None) -> Engine:
     if address is not None or gpus is not None:
         raise UsageError("address and gpus are of a Ray cluster; add --engine ray")
     return Local()
+
+
+def files_of(model: str, encoder: str | None) -> list[str]:
+    """The files that --model and --encoder name, which are inputs as pictures are: no result replaces them."""
+    card = find(model)
+    own = [card.folder / "model.toml", *(card.file(part) for part in card.parts)]
+    return [*map(str, own), *([] if encoder is None else [encoder])]
 
 
 def load_vgg(vgg: Path | None, device: str) -> Model:

@@ -33,11 +33,11 @@ def onnx(
     overwrite: Overwrite = False,
 ) -> None:
     """Write the whole stylisation as one ONNX graph: content, styles, weights and alpha to the picture, of any size."""
-    from wct.cli.engine import load
+    from wct.cli.engine import files_of, load
     from wct.files import check_file
     from wct.onnx import write_onnx
 
-    check_file(output, overwrite=overwrite)
+    check_file(output, overwrite=overwrite, inputs=files_of(model, encoder))
     size = write_onnx(load(model, "cpu", encoder).model, output, styles=styles, overwrite=overwrite)
     if output != "-":
         note(f"{label(output)}: written, {size / 1e6:.1f} MB")

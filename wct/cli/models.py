@@ -76,12 +76,12 @@ def describe(card: Card) -> dict[str, Any]:
     return {
         "name": card.name,
         **{key: card.table.get(key) for key in ("title", "origin", "licence")},
-        "folder": str(card.folder),
+        "folder": label(card.folder),
         "channels": {f"relu{level}_1": card.spec.encoder.channels(level) for level in LEVELS},
         "decoders": bool(card.spec.stages),
         "quality": card.table.get("quality", {}),
         "bytes": sum(file.stat().st_size for file in files if file.is_file()),
-        "missing": [str(card.file(part)) for part in card.missing()],
+        "missing": [label(card.file(part)) for part in card.missing()],
     }
 
 

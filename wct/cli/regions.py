@@ -34,24 +34,28 @@ RegionPaths = tuple[str, str, str | None]
 class Measure:
     """How all styles of one stylisation of a picture of `size` are measured.
 
-    `colors` are the picture's, where the styles shall take them on; `limit` is the most pixels a file may have.
+    Pictures at `scale`, for a result that is `smaller` times smaller than asked for; `colors` are the picture's, where
+    the styles shall take them on; `limit` is the most pixels a file may have.
     """
 
     stylizer: Stylizer
     size: tuple[int, int]
     look: Look
     scale: float
+    smaller: float
     colors: Gaussian | None
     limit: int | None
 
     def __call__(self, source: str | Picture | Style, mask: str | Tensor | None = None) -> Style:
         """The style of a picture or style file, where its mask is white."""
         from wct.sources import opened
+        from wct.style import Style
 
         # One at a time: of a large style only its statistics stay in memory.
+        found = opened(source, self.limit) if isinstance(source, str) else source
         return self.stylizer.style(
-            opened(source, self.limit) if isinstance(source, str) else source,
-            scale=self.scale,
+            found,
+            scale=self.scale if isinstance(found, Style) else self.scale / self.smaller,
             mask=self.mask(mask) if isinstance(mask, str) else mask,
             colors=self.colors,
             color_strength=self.look.color_strength,

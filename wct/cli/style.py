@@ -70,13 +70,13 @@ def style(
         raise UsageError(f"--mask: found {len(given)} styles; it needs a single picture, save each and blend the files")
     target = default_style(given[0].path) if output is None else output
 
-    from wct.cli.engine import load
+    from wct.cli.engine import files_of, load
     from wct.files import check_file
     from wct.images import read
     from wct.sources import opened
     from wct.style import Style
 
-    check_file(target, overwrite=overwrite, inputs=inputs)
+    check_file(target, overwrite=overwrite, inputs=[*inputs, *files_of(model, encoder)])
     limit = max_pixels or None
     stylizer = load(model, device, encoder)
     parts = []

@@ -187,8 +187,9 @@ def stylize(
         seen = Content.of(picture)
         if keep_metadata:
             out["exif"] = read_exif(content)
-    scale = style_scale / preview_factor(seen.size, size, preview)
-    measure = Measure(stylizer, seen.size, look, scale, seen.colors() if look.color == "content" else None, limit)
+    colors = seen.colors() if look.color == "content" else None
+    smaller = preview_factor(seen.size, size, preview)
+    measure = Measure(stylizer, seen.size, look, style_scale, smaller, colors, limit)
     out |= {"comment": stamp(stylizer, look) + (f" refine {refine}" if refine else "")}
     with bar(label(Path(content).name)) as tell:
         if segments:
@@ -222,8 +223,9 @@ def refined(
         tell(*astuple(step))
 
     own = content.resized(made.size)
+    colors: dict[str, Any] = {"color": look.color, "color_strength": look.color_strength}
     try:
-        return gatys(stylizer, own, style, iterations=steps, start=made, color=look.color, progress=progress)
+        return gatys(stylizer, own, style, iterations=steps, start=made, **colors, progress=progress)
     except Stopped as stopped:
         note("stopped; written is what there was")
         return stopped.picture

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 __all__ = ["Tell", "bar", "note", "show_json", "show_table"]
 
@@ -30,21 +30,24 @@ def show_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A result as a table on stdout; numbers are right-aligned."""
+def show_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], stream: TextIO | None = None
+) -> None:
+    """A result as a table on `stream`, by default stdout; numbers are right-aligned."""
     from rich.console import Console
     from rich.table import Table
 
+    stream = stream or sys.stdout
     lines = [[_cell(value) for value in row] for row in rows]
     table = Table(title=title, title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
     for line in lines:
         table.add_row(*line)
-    console = Console(width=None if sys.stdout.isatty() else WIDTH_IN_FILES, markup=False)
+    console = Console(width=None if stream.isatty() else WIDTH_IN_FILES, markup=False)
     with console.capture() as shown:  # written by ourselves, for rich ends the process where a pipe is closed
         console.print(table)
-    sys.stdout.write(shown.get())
+    stream.write(shown.get())
 
 
 def _cell(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +27,7 @@ from wct.cli.options import (
     StyleScale,
     Transform,
     WeightedPath,
+    inputs_of,
     parse_weighted,
 )
 from wct.cli.terminal import bar, note
@@ -81,8 +83,13 @@ LiveOption = Annotated[
 ]
 Fps = Annotated[str | None, typer.Option(metavar="N", help="Frames per second of an image sequence. Default: 25.")]
 Crf = Annotated[int | None, typer.Option(help="Constant quality: 0 best; 18 hardly to be told from the frames.")]
+KeepMetadata = Annotated[
+    bool,
+    typer.Option("--keep-metadata", help="Copy what the film says of itself to the result: title, place, author."),
+]
 
 _TIMED = re.compile(r"((?:\d+:)*\d+(?:\.\d+)?)s?=(.+)")
+_RATE = re.compile(r"[\d./]+")
 
 
 def video(
@@ -115,6 +122,7 @@ def video(
     address: Address = None,
     gpus: Gpus = None,
     overwrite: Overwrite = False,
+    keep_metadata: KeepMetadata = False,
 ) -> None:
     """Put the style of one or several pictures on a film, without flicker. A stopped run goes on where it was."""
     look = look_of(alpha, levels, strength, transform, rank, color, color_strength, photo, detail, passes, mode)
@@ -127,6 +135,7 @@ def video(
     if bool(plain) == bool(keyframes):
         raise UsageError("video: needs either STYLE... or --keyframe TIME=STYLE behind the film")
     target = output if output is not None else default_output(source)
+    inputs = inputs_of([source, *(one.path for one in plain), *(path for _, path in keyframes)])
 
     from wct.cli.engine import engine_of, load, stamp
     from wct.transforms import transform as known_transform
@@ -134,7 +143,7 @@ def video(
 
     known_transform(look.transform, look.rank)
     settings = Settings(look, size, steady, live, None if fps is None else _rate(fps), crf)
-    check_target(target, source, overwrite)
+    check_target(target, source, overwrite, inputs=inputs, keep_metadata=keep_metadata)
     stylizer = load(model, device, encoder, engine_of(engine, address, gpus))
     swap = look.transform == "swap"
 
@@ -151,6 +160,8 @@ def video(
                 target,
                 settings,
                 overwrite=overwrite,
+                inputs=inputs,
+                keep_metadata=keep_metadata,
                 comment=stamp(stylizer, look),
                 tell=tell,
             )
@@ -196,10 +207,10 @@ def parse_seconds(text: str) -> float:
 
 
 def _rate(text: str) -> Fraction:
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"fps: found {text!r}; needs a number such as 25, 29.97 or 30000/1001") from None
+    with suppress(ValueError, ZeroDivisionError):
+        if _RATE.fullmatch(text):  # and not 1e999999999, which takes for ever
+            return Fraction(text)
+    raise UsageError(f"fps: found {text!r}; needs a number such as 25, 29.97 or 30000/1001")
 
 
 def _schedule(

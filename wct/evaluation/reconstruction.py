@@ -13,6 +13,7 @@ from torch import Tensor
 
 from wct.errors import InputError
 from wct.images import read
+from wct.images.label import label
 from wct.linalg import at, finite
 from wct.models import Model
 from wct.models.spec import LEVELS
@@ -58,7 +59,7 @@ def reconstruction(
         raise InputError("no pictures to reconstruct; name a folder that holds some")
     measured: dict[str, dict[str, float]] = {}
     for done, path in enumerate(pictures, 1):
-        measured[str(path)] = _measure(model, path, size)
+        measured[label(path)] = _measure(model, path, size)
         progress(done, len(pictures))
     levels = {name: _summary([row[name] for row in measured.values()]) for name in map(_name, LEVELS)}
     return {"model": model.card.name, "n": len(measured), "size": size, "levels": levels, "pictures": measured}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from wct.images.metadata import restore_letters
 from wct.images.profile import srgb_tag
 from wct.images.tiff import settled
 
@@ -88,6 +89,7 @@ def _block(exif: bytes | None, description: str) -> Image.Exif:
     block = Image.Exif()
     if exif is not None:
         block.load(exif)
+        restore_letters(block)
     if description:
         block[IMAGE_DESCRIPTION] = description
     return block

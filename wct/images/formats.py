@@ -124,6 +124,8 @@ def describe(head: bytes) -> str:
     for start, words in _STRANGERS:
         if head.startswith(start):
             return words
+    if head[8:9] == b"{" and not any(head[4:8]):
+        return "a safetensors file, as styles and weights are kept in"
     lowered = head.lower()
     if b"<svg" in lowered or lowered.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<?xml"):
         return "an SVG or XML document"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from PIL import ExifTags, Image
 
+from wct.images.formats import HEAD_BYTES, OPENERS, sniff
 from wct.images.label import label, warn
 
-__all__ = ["read_exif"]
+__all__ = ["read_exif", "restore_letters"]
 
 
 def read_exif(path: str | os.PathLike[str]) -> bytes | None:
@@ -18,8 +20,12 @@ def read_exif(path: str | os.PathLike[str]) -> bytes | None:
     what was said of the colours. A block that is damaged is left out with a `PictureWarning`.
     """
     try:
-        with Image.open(path) as image:
-            found = image.getexif()
+        with Path(path).open("rb") as stream:
+            kind = sniff(stream.read(HEAD_BYTES))
+            stream.seek(0)
+            if kind is None:
+                return None
+            found = OPENERS[kind](stream).getexif()
             for tag in (ExifTags.Base.Orientation, ExifTags.Base.ImageDescription, ExifTags.Base.InterColorProfile):
                 found.pop(tag, None)
             inner = found.get_ifd(ExifTags.IFD.Exif)
@@ -30,10 +36,19 @@ def read_exif(path: str | os.PathLike[str]) -> bytes | None:
             for held in list(found):
                 del found[held]
             found.update(kept)
+            restore_letters(found)
             return found.tobytes() if kept else None
     except Exception as error:
         warn(label(path), f"has metadata that cannot be read ({type(error).__name__}); they are left out")
         return None
+
+
+def restore_letters(block: Image.Exif) -> None:
+    """Put texts back, in place, as the bytes that they were read from.
+
+    Pillow reads text as Latin-1 and writes ASCII with question marks; bytes it writes as they are.
+    """
+    block.update({tag: value.encode("latin-1", "replace") for tag, value in block.items() if isinstance(value, str)})
 
 
 _KEPT = {

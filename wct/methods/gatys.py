@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wct.color import luminance_only
+from wct.color import lightnesses, luminance_only
+from wct.content import Content
 from wct.errors import UsageError
 from wct.images import Picture, Source
 from wct.linalg import finite
@@ -113,6 +114,7 @@ def gatys(
     ratio: float = RATIO,
     start: str | Picture = STARTS[0],
     color: str = "style",
+    color_strength: float = 1.0,
     seed: int = 0,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Picture:
@@ -131,6 +133,7 @@ def gatys(
         start: "content", "noise" or a picture, which has its large shapes and so is not made coarse to fine.
         color: whose colours (Gatys et al. 2016, Preserving Color): "style"; "content", where the style picture takes on
             the content's first; "luminance", where only lightness changes.
+        color_strength: 0 (the style's colours) to 1 (all that `color` says).
         progress: called after every iteration.
 
     Raises:
@@ -152,7 +155,7 @@ def gatys(
     sizes = [content.size] if isinstance(start, Picture) else scales(content.size)
     counts = [iterations] + [max(1, round(FINE * iterations))] * (len(sizes) - 1)
     steps = Steps(progress, sum(counts))
-    known = _style(stylizer, style, content, color)
+    known = _style(stylizer, style, content, color, color_strength)
     made, stopped = _first(start, shown(content), sizes[0], seed), False
     for size, count in zip(sizes, counts, strict=True):
         pixels = shown(content).resized(size).rgb[None].to(stylizer.model.device)
@@ -163,7 +166,8 @@ def gatys(
             break
     rgb = made.resized(content.size).rgb
     if color == "luminance":
-        rgb = luminance_only(rgb, content.rgb)
+        own, found = lightnesses(content.rgb, rgb, weights=Content.of(content).opaque).mean.tolist()
+        rgb = luminance_only(rgb, content.rgb, color_strength, own - found)
     result = kept(content, rgb)
     if stopped:
         raise Stopped(result)
@@ -179,9 +183,9 @@ def scales(size: tuple[int, int]) -> list[tuple[int, int]]:
     return found
 
 
-def _style(stylizer: Stylizer, style: Source | Style, content: Picture, color: str) -> Style:
+def _style(stylizer: Stylizer, style: Source | Style, content: Picture, color: str, strength: float) -> Style:
     if not isinstance(style, Style):
-        return stylizer.style(style, colors=content if color == "content" else None)
+        return stylizer.style(style, colors=content if color == "content" else None, color_strength=strength)
     style.check(stylizer.model, color)
     return style
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, load_file, save
 from torch import Tensor, nn
 
 from wct.errors import ModelError
@@ -35,18 +35,31 @@ def load_tensors(path: Path, expected: str | None = None) -> dict[str, Tensor]:
         wanted = label(expected[:16])
         raise ModelError(f"{label(path)}: found sha256 {found[:16]}…, needs {wanted}…; reinstall or restore the file")
     try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+        tensors = load_file(path) if _is_utf8(path) else load(path.read_bytes())
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
         cause = one_line(error)
         raise ModelError(f"{label(path)}: is not a whole safetensors file ({cause}); restore the file") from error
     return check_numbers(tensors, path)
 
 
+def _is_utf8(path: Path) -> bool:
+    """Whether safetensors can open the file by its name."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The tensors of the file `path` as float32; ModelError where one holds inf, NaN or no real numbers."""
+    """The tensors of the file `path` as float32; ModelError where one holds inf, NaN or no floats."""
     for name, tensor in tensors.items():
-        if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
-            raise ModelError(f"{label(path)}: {label(name)} holds inf, NaN or no real numbers; restore the file")
+        if not tensor.is_floating_point():
+            raise ModelError(
+                f"{label(path)}: {label(name)} holds {tensor.dtype}, needs floats; is it of a model at all?"
+            )
+        if not bool(torch.isfinite(tensor).all()):
+            raise ModelError(f"{label(path)}: {label(name)} holds inf or NaN; restore the file")
     # Copied, or a single tensor would keep the whole file in memory.
     return {name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}
 

@@ -54,10 +54,11 @@ def write_page(
     files = {folder / name: (resources.files(__name__) / name).read_bytes() for name in OWN}
     files |= {folder / name: data for name, data in parts(model).items()}
     files[folder / "about.json"] = json.dumps(_about(model)).encode()
+    runtime = load_runtime(tell, file, offline=offline)
     _make(folder)
     for path in (*files, *pictures, *(folder / "runtime" / name for name in RUNTIME)):
         check_file(path, overwrite=overwrite)
-    files |= {folder / "runtime" / name: data for name, data in load_runtime(tell, file, offline=offline).items()}
+    files |= {folder / "runtime" / name: data for name, data in runtime.items()}
     for path, data in files.items():
         write_file(data, path, overwrite=overwrite)
     for path, name in pictures.items():

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from wct import __version__
 from wct.engine import Local
@@ -23,11 +25,10 @@ from wct.video.film import Film
 from wct.video.frame import Array, Clip, Frame, pixels
 from wct.video.plans import Live, Maker, Order, Planned, made, sampled
 from wct.video.schedule import Schedule
-from wct.video.sequence import Sequence
+from wct.video.sequence import Sequence, files_of, is_sequence
 from wct.video.shots import marked
 from wct.video.sinks import Sink, check_target, sink_for
 from wct.video.steady import Steady
-from wct.video.targets import is_pattern
 from wct.video.work import Work
 
 __all__ = ["PIECE", "Report", "Settings", "stylize_clip"]
@@ -67,7 +68,9 @@ class Settings:
         if self.crf is not None and not 0 <= self.crf <= 63:
             raise UsageError(f"crf is {self.crf}; needs a whole number from 0 (best) to 51, or 63 for WebM")
         if self.fps is not None and not 0 < self.fps <= 1000:
-            raise UsageError(f"fps is {float(self.fps):g}; needs a number above 0, up to 1000")
+            raise UsageError(
+                f"fps is {Decimal(self.fps.numerator) / self.fps.denominator:.6g}; needs a number above 0, up to 1000"
+            )
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ def stylize_clip(
     settings: Settings,
     *,
     overwrite: bool = False,
+    inputs: Iterable[str] = (),
+    keep_metadata: bool = False,
     comment: str = f"wct {__version__}",
     tell: Tell = lambda *_: None,
 ) -> Report:
@@ -104,17 +109,20 @@ def stylize_clip(
         source: a film, a folder of pictures or a pattern such as frame_%04d.png; with `settings.live` also a device,
             an address or "-" for standard input.
         output: a film by its extension, a folder or a pattern.
+        inputs: files beside the source that are never replaced or removed, such as the pictures of the styles.
+        keep_metadata: copy what a film says of itself (title, place, author) to the film that is made of it.
         tell: called with (done, total, what) after every frame; total is done where nobody knows.
 
     Raises:
         InputError, OutputError, UsageError, ModelError: what cannot work, where possible before anything is done.
     """
-    check_target(output, source, overwrite)
+    check_target(output, source, overwrite, inputs=inputs, keep_metadata=keep_metadata)
     if settings.live and not isinstance(stylizer.engine, Local):
         raise UsageError("live: each frame waits for the one before, which many machines cannot share; leave one out")
     clip = _opened(source, settings)
     with Work(Path(os.path.abspath(output)), _identity(stylizer, source, schedule, output, settings)) as work:
-        sink = sink_for(output, clip, work, crf=settings.crf, comment=comment, overwrite=overwrite)
+        out: dict[str, Any] = {"comment": comment, "overwrite": overwrite, "keep_metadata": keep_metadata}
+        sink = sink_for(output, clip, work, crf=settings.crf, **out)
         if settings.live:
             frames: Iterator[tuple[Frame, bool]] = marked(clip.frames())
             maker: Maker = Live(schedule, settings.look)
@@ -191,7 +199,7 @@ class _Run:
 
 
 def _opened(source: str, settings: Settings) -> Clip:
-    if os.path.isdir(source) or (is_pattern(source) and not os.path.exists(source)):
+    if is_sequence(source):
         return Sequence(source, settings.fps, settings.size)
     if settings.fps is not None:
         raise UsageError(f"fps is {float(settings.fps):g} for a film, which has its own; leave it out")
@@ -226,10 +234,7 @@ def _identity(
     stylizer: Stylizer, source: str, schedule: Schedule, output: str, settings: Settings
 ) -> dict[str, object]:
     """All that decides what the output will be."""
-    files = [Path(source)] if os.path.isfile(source) else []
-    if os.path.isdir(source) or is_pattern(source):
-        files = [path for _, path in Sequence(source).files]
-    stamps = [(str(path.absolute()), (found := path.stat()).st_size, found.st_mtime_ns) for path in files]
+    stamps = [(str(path.absolute()), (found := path.stat()).st_size, found.st_mtime_ns) for path in files_of(source)]
     return {
         "wct": __version__,
         "source": stamps or [source, time.time_ns()],

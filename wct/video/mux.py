@@ -25,6 +25,9 @@ __all__ = ["mux"]
 Timed = tuple[Fraction, "Packet[Any]"]
 """When a packet belongs into the film, in seconds, and the packet."""
 
+Take = Callable[["Packet[Any]"], "list[Packet[Any]]"]
+"""What makes the packets of the film out of one of its source."""
+
 
 def mux(
     pieces: Sequence[Path],
@@ -35,10 +38,12 @@ def mux(
     audio: str | None,
     metadata: Mapping[str, str],
     overwrite: bool,
+    keep_metadata: bool = False,
 ) -> None:
     """Join pieces of one coding into the film `target`, with the audio of the film `audio`.
 
     Audio is copied as it is; where the container cannot carry it, it is compressed anew (Opus in WebM, else AAC).
+    Of what is said about its streams the language is kept, and with `keep_metadata` all.
 
     Raises:
         OutputError: it cannot be written; an old file stays as it was.
@@ -51,7 +56,7 @@ def mux(
                 out.metadata.update(metadata)
                 streams = [_video(out, pieces, coding)]
                 if audio is not None:
-                    streams.append(_audio(out, audio))
+                    streams.append(_audio(out, audio, keep_metadata))
                 for _, packet in heapq.merge(*streams, key=lambda timed: timed[0]):
                     out.mux(packet)
         except (av.FFmpegError, OSError) as error:
@@ -78,17 +83,18 @@ def _video(out: OutputContainer, pieces: Sequence[Path], coding: Coding) -> Iter
     return packets()
 
 
-def _audio(out: OutputContainer, path: str) -> Iterator[Timed]:
+def _audio(out: OutputContainer, path: str, keep_metadata: bool) -> Iterator[Timed]:
     """The audio of a film; its streams are added to `out` before the first packet is asked for."""
     source = av.open(os.path.abspath(path), "r", metadata_errors="replace")
-    into: dict[int, Callable[[Packet[Any]], list[Packet[Any]]]] = {}
+    into: dict[int, Take] = {}
     for stream in source.streams.audio:
         known = stream.codec_context.codec.canonical_name in out.supported_codecs
-        into[stream.index] = _copied(out, stream) if known else _encoded(out, stream)
+        said = {key: text for key, text in stream.metadata.items() if keep_metadata or key == "language"}
+        into[stream.index] = (_copied if known else _encoded)(out, stream, said)
     return _packets(source, into)
 
 
-def _packets(source: InputContainer, into: Mapping[int, Callable[[Packet[Any]], list[Packet[Any]]]]) -> Iterator[Timed]:
+def _packets(source: InputContainer, into: Mapping[int, Take]) -> Iterator[Timed]:
     last = Fraction(0)
     with source:
         demuxed = source.demux(*source.streams.audio) if into else iter(())
@@ -105,9 +111,9 @@ def _packets(source: InputContainer, into: Mapping[int, Callable[[Packet[Any]], 
                 yield last, ready
 
 
-def _copied(out: OutputContainer, stream: AudioStream) -> Callable[[Packet[Any]], list[Packet[Any]]]:
+def _copied(out: OutputContainer, stream: AudioStream, metadata: Mapping[str, str]) -> Take:
     copy = out.add_stream_from_template(stream)
-    copy.metadata.update(stream.metadata)
+    copy.metadata.update(metadata)
 
     def take(packet: Packet[Any]) -> list[Packet[Any]]:
         if packet.dts is None:
@@ -118,13 +124,13 @@ def _copied(out: OutputContainer, stream: AudioStream) -> Callable[[Packet[Any]]
     return take
 
 
-def _encoded(out: OutputContainer, stream: AudioStream) -> Callable[[Packet[Any]], list[Packet[Any]]]:
+def _encoded(out: OutputContainer, stream: AudioStream, metadata: Mapping[str, str]) -> Take:
     """Decode and compress anew; a packet that cannot be decoded leaves a gap."""
     codec = "libopus" if out.format.name == "webm" else "aac"
     rate = 48000 if codec == "libopus" else stream.rate
     coded = out.add_stream(codec, rate=rate, layout=stream.layout.name)
     assert isinstance(coded, av.AudioStream)
-    coded.metadata.update(stream.metadata)
+    coded.metadata.update(metadata)
     resampler = av.AudioResampler(coded.codec_context.format, stream.layout, rate)
 
     def take(packet: Packet[Any]) -> list[Packet[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -11,9 +12,9 @@ from wct.errors import InputError
 from wct.images import Picture, list_pictures, read
 from wct.images.label import label
 from wct.video.frame import Frame
-from wct.video.targets import is_pattern, matching
+from wct.video.targets import is_pattern, matching, numbered_name
 
-__all__ = ["FPS", "Sequence", "numbered"]
+__all__ = ["FPS", "Sequence", "files_of", "is_sequence", "numbered"]
 
 FPS = Fraction(25)
 """Frames per second of a sequence where nobody says."""
@@ -66,11 +67,23 @@ class Sequence:
             raise InputError(f"{self.name}: none of {self.count} pictures can be read; the first: {cause}")
 
 
+def is_sequence(source: str) -> bool:
+    """True for a folder, and for a pattern that is not the name of a file."""
+    return os.path.isdir(source) or (is_pattern(source) and not os.path.exists(source))
+
+
+def files_of(source: str) -> list[Path]:
+    """The files that hold a clip; none for a device or an address. InputError for a sequence without pictures."""
+    if is_sequence(source):
+        return [path for _, path in Sequence(source).files]
+    return [Path(source)] if os.path.isfile(source) else []
+
+
 def numbered(pattern: Path) -> list[tuple[int, Path]]:
     """The files that a pattern stands for, by number."""
     form = matching(pattern.name)
-    found = [(form.fullmatch(path.name), path) for path in _files(pattern.parent)]
-    return sorted((int(match[1]), path) for match, path in found if match and pattern.name % int(match[1]) == path.name)
+    found = [(int(match[1]), path) for path in _files(pattern.parent) if (match := form.fullmatch(path.name))]
+    return sorted((number, path) for number, path in found if numbered_name(pattern.name, number) == path.name)
 
 
 def _listed(folder: Path) -> list[tuple[int, Path]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from wct.errors import UsageError
 from wct.images.label import label
 
-__all__ = ["CONTAINERS", "container_of", "is_pattern", "matching", "target_of"]
+__all__ = ["CONTAINERS", "container_of", "is_pattern", "matching", "numbered_name", "target_of"]
 
 NUMBERED = "%06d.png"
 """Names of the pictures in a folder."""
@@ -23,7 +23,7 @@ CONTAINERS = {
 }
 """{extension: (container, encoder)} of the films that can be written."""
 
-_NUMBER = re.compile(r"%(0\d+)?d")
+_NUMBER = re.compile(r"%(0\d{1,3})?d")
 
 
 def container_of(path: str) -> tuple[str, str]:
@@ -38,6 +38,11 @@ def container_of(path: str) -> tuple[str, str]:
 def is_pattern(path: str | os.PathLike[str]) -> bool:
     """True for names with one number to fill in, such as frame_%04d.png."""
     return len(_NUMBER.findall(Path(path).name)) == 1
+
+
+def numbered_name(name: str, number: int) -> str:
+    """The name that a pattern stands for at a number; any other % in it is no more than a sign."""
+    return _NUMBER.sub(lambda found: str(number).zfill(int(found[1] or 0)), name)
 
 
 def matching(name: str) -> re.Pattern[str]:

@@ -43,7 +43,7 @@ class Work:
         self.folder = output.with_name(f".{output.name}.wct")
         key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
         try:
-            self.folder.mkdir(exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = claim(self.folder)
             if not self._is_of(key):
                 for path in self.folder.iterdir():
