@@ -20,7 +20,7 @@ from torch import Tensor
 from wct import memory
 from wct.canvas import Canvas
 from wct.content import Content
-from wct.errors import OutputError, UsageError
+from wct.errors import OutputError, UsageError, out_of_memory
 from wct.fields import Combined, Held, Stepped
 from wct.images import Picture, PictureWarning
 from wct.look import LOOK, PHOTO
@@ -327,6 +327,9 @@ def test_what_is_told_apart_from_running_out_of_memory(stylizer: Stylizer, style
 
     with pytest.raises(RuntimeError, match="something else"):
         stylizer(noise((20, 20)), style, progress=broken)
+    said = "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "unable to find an engine to execute this"
+    assert all(out_of_memory(RuntimeError(words)) for words in said)
+    assert not out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
 
 
 def test_a_contents_colours_are_those_of_its_visible_pixels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from strategies import any_rank, assert_same, channels, full_rank, generator, maps, normal, reference, scales, seeds
 from torch import Tensor
 
+from wct.devices import make_exact
 from wct.errors import NumericsError, UsageError
 from wct.gaussian import Gaussian, joined, merge
 from wct.maps import AffineMap, mix, normalised
@@ -373,6 +374,16 @@ def test_extreme_weights_stay_finite() -> None:
 def test_statistics_for_mps_live_on_the_cpu() -> None:
     assert Gaussian.of(torch.rand(2, 5)).to("mps").cov.device == torch.device("cpu")
     assert AffineMap.identity(2).to("mps").matrix.device == torch.device("cpu")
+
+
+def test_convolutions_on_cuda_are_exact_and_repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = torch.backends.cudnn
+    monkeypatch.setattr(flags, "allow_tf32", True)
+    monkeypatch.setattr(flags, "deterministic", False)
+    make_exact(torch.device("cpu"))
+    assert flags.allow_tf32 and not flags.deterministic
+    make_exact(torch.device("cuda"))
+    assert not flags.allow_tf32 and flags.deterministic
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

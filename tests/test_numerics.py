@@ -180,6 +180,12 @@ def test_a_flat_photo_stays_flat_inside(stylizer: Stylizer) -> None:
     assert float(made.amax((1, 2)).sub(made.amin((1, 2))).max()) < 1 / 255
 
 
+@pytest.mark.parametrize("mode", ["single", "cascade"])
+def test_a_flat_photo_stays_flat_however_often_it_is_encoded(mode: str) -> None:
+    made = Stylizer(device="cpu")(torch.full((3, 64, 64), 0.5), PICTURES["noise"], mode=mode).rgb
+    assert float(made.std((1, 2)).max()) < 0.1 / 255
+
+
 def test_models_of_other_numbers_are_refused(tiny_folder: Path) -> None:
     for kind in (torch.bfloat16, torch.float16, torch.float64):
         model = Model.load(tiny_folder)

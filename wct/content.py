@@ -64,6 +64,6 @@ class Content:
 
         def filled(window: Window, x: Tensor) -> Tensor:
             visible = self.visible(window)
-            return x if visible is None else torch.where(visible > 0, x, mean)
+            return x if visible is None else torch.where(visible.to(x.device) > 0, x, mean.to(x.device))
 
         return placed_on(device, Combined((self.rgb,), filled))

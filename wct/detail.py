@@ -47,7 +47,7 @@ def restore_detail(result: Tensor, content: Tensor, amount: float) -> Tensor:
         return result
     from kornia.filters import guided_blur  # rarely needed: spares every other run its time
 
-    luma = torch.tensordot(content.new_tensor(_LUMA), content.to(result), dims=1)
+    luma = torch.tensordot(result.new_tensor(_LUMA), content.to(result), dims=1)
     guide = luma[None, None]
     # kornia reflects at the borders, which needs a window that fits into the picture.
     window = (2 * min(_RADIUS, len(luma) - 1) + 1, 2 * min(_RADIUS, luma.shape[1] - 1) + 1)

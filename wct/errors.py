@@ -65,8 +65,11 @@ _NO_MEMORY = (
     "failed to map segment",
     "can't start new thread",
     "Insufficient memory",
+    "CUDA error: out of memory",
+    "_STATUS_ALLOC_FAILED",
+    "unable to find an engine",
 )
-"""What torch, its convolutions, the loader of libraries, threads and OpenCV say, in errors of no class of their own."""
+"""What torch, convolutions, the loader of libraries, threads, OpenCV and CUDA say, in errors of no own class."""
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -40,7 +40,7 @@ def measure(model: Model, picture: Picture, weights: Tensor | None, matched: Col
             kind = Texture if level in matched else Gaussian
             whole = kind.of(x, None if opaque is None else pooled(opaque, level)[0])
             if weights is not None:
-                inside = weights[None] if opaque is None else weights * opaque
+                inside = weights[None] if opaque is None else weights * opaque.cpu()
                 whole = supported(kind.of(x, pooled(inside, level)[0]), whole)
             gaussians[level] = whole
     part = Part(Path(picture.name).name, gaussians, dict.fromkeys(LEVELS, 1.0), picture.within(THUMBNAIL))

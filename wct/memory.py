@@ -29,7 +29,8 @@ _CGROUP = Path("/sys/fs/cgroup")
 def free_memory(device: torch.device) -> int:
     """Bytes that can still be allocated on a device; on the CPU within the limit of a container, too."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + cached
     free = int(psutil.virtual_memory().available)
     try:
         limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))

@@ -166,8 +166,9 @@ def gatys(
             break
     rgb = made.resized(content.size).rgb
     if color == "luminance":
-        own, found = lightnesses(content.rgb, rgb, weights=Content.of(content).opaque).mean.tolist()
-        rgb = luminance_only(rgb, content.rgb, color_strength, own - found)
+        own = content.rgb.to(rgb)
+        wanted, found = lightnesses(own, rgb, weights=Content.of(content).opaque).mean.tolist()
+        rgb = luminance_only(rgb, own, color_strength, wanted - found)
     result = kept(content, rgb)
     if stopped:
         raise Stopped(result)

@@ -26,5 +26,5 @@ def shown(picture: Picture) -> Picture:
 def kept(content: Picture, rgb: Tensor) -> Picture:
     """A result: pixels (3, H, W) for the content's, without those that are fully transparent in it."""
     if content.opaque is not None:
-        rgb = torch.where(content.opaque > 0, rgb, content.rgb)
+        rgb = torch.where(content.opaque.to(rgb.device) > 0, rgb, content.rgb.to(rgb.device))
     return replace(content, rgb=rgb)

@@ -67,7 +67,7 @@ def gatys_frames(
     known: deque[tuple[Array, Array]] = deque(maxlen=max(LONG_TERM))
     for frame in frames:
         content, now = frame.rgb[None].to(device), pixels(frame)
-        anchors = [(moved, temporal * weights) for moved, weights in _anchors(now, known)]
+        anchors = [(moved.to(device), (temporal * weights).to(device)) for moved, weights in _anchors(now, known)]
         target = replace(Target.of(stylizer, content, style), anchors=anchors)
         start = anchors[0][0] if anchors else content
         count = iterations if anchors else FIRST * iterations

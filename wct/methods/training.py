@@ -112,7 +112,7 @@ def train_net(recipe: NetRecipe, eye: Model, data: PictureSet, run: Run, start: 
         run: where checkpoints go.
         start: a network with the recipe's `spec`.
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         net = start or StyleNet(recipe.spec)
     net = placed(net.train(), run.device)

@@ -75,7 +75,7 @@ def joined() -> Iterator[None]:
 
     with _reaching():
         store, rank, count = next(iter(rendezvous("env://")))
-        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=count)
     try:
         yield
