@@ -251,12 +251,12 @@ def wrong(name: str) -> dict[str, Tensor]:
             right["features.28.weight"] = right["features.28.weight"].flip(3).contiguous()
         case "a first convolution of":
             right["features.0.bias"] = right["features.0.bias"][:1].clone()
-        case "inf, NaN":
+        case "inf or NaN":
             right["features.28.weight"][0] = torch.nan
     return right
 
 
-WRONG = ["torchvision's own", "expects RGB", "another range", "another training", "is missing", "1 of 26", "inf, NaN"]
+WRONG = ["torchvision's own", "expects RGB", "another range", "another training", "is missing", "1 of 26", "inf or NaN"]
 WRONG += ["a first convolution of"]
 
 
