@@ -31,10 +31,10 @@ def mixing(size: int, seed: int) -> Tensor:
 
 @st.composite
 def full_rank(draw: st.DrawFn, size: int) -> Tensor:
-    """Features (C, N), N >= 3 C + 2, with a well-conditioned covariance, any scale, a mean up to 100 times it."""
+    """Features (C, N), N >= 3 C + 2, with a well-conditioned covariance, any scale, a mean up to 1000 times it."""
     seed = draw(seeds)
     pixels = mixing(size, seed) @ normal((size, draw(st.integers(3 * size + 2, 3 * size + 8))), seed + 2)
-    return draw(scales) * (pixels + draw(st.sampled_from([0.0, 1.0, 1e2])) * normal((size, 1), seed + 3))
+    return draw(scales) * (pixels + draw(st.sampled_from([0.0, 1.0, 1e3])) * normal((size, 1), seed + 3))
 
 
 @st.composite

@@ -16,11 +16,11 @@ from wct.maps import AffineMap, check_channels, check_parts, shape
 
 __all__ = ["ROUNDING", "Gaussian", "joined", "merge"]
 
-ROUNDING = 1e-4
+ROUNDING = 2.5e-5
 """A standard deviation up to this share of the mean's length counts as zero.
 
 A flat picture's features are not exactly flat: convolutions in float32 round them at about 1e-6 of their size, and in
-a cascade of decoders and encoders at up to 2e-5. Without this, whitening would blow that rounding up to the style's
+compact's cascade at up to 1.6e-5. Without this, whitening would blow that rounding up to the style's
 full contrast; real pictures vary by 1e-3 at least, for so much are 8 bits apart.
 """
 
