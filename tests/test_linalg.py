@@ -18,6 +18,7 @@ from torch import Tensor
 from wct.errors import NumericsError
 from wct.gaussian import Gaussian
 from wct.linalg import RELATIVE_CUT, Roots, at, exact_device, finite, sqrt_pair
+from wct.polar import modulus, polar
 
 covariances = channels.flatmap(full_rank).map(lambda pixels: Gaussian.of(pixels).cov)
 any_covariances = channels.flatmap(any_rank).map(lambda pixels: pixels @ pixels.T / pixels.shape[1])
@@ -203,3 +204,28 @@ def test_a_single_number_has_to_be_finite() -> None:
 @pytest.mark.parametrize(("device", "home"), [("cpu", "cpu"), ("mps", "cpu"), ("cuda:1", "cuda:1")])
 def test_float64_home_of_a_device(device: str, home: str) -> None:
     assert exact_device(device) == torch.device(home)
+
+
+# the modulus
+
+
+@given(st.integers(1, 24), st.integers(0, 5), scales, seeds)
+def test_the_polar_factor_gives_the_modulus_that_eigenvalues_give(
+    size: int, zeros: int, scale: float, seed: int
+) -> None:
+    random = generator(seed)
+    u, v = (torch.linalg.qr(torch.randn(size, size, generator=random, dtype=torch.float64))[0] for _ in range(2))
+    values = scale * 10 ** (-5.5 * torch.rand(size, generator=random, dtype=torch.float64))
+    values[: min(zeros, size)] = 0
+    matrix = u @ torch.diag(values) @ v.mT
+    found, known = polar(matrix)
+    assert known
+    wanted = v @ torch.diag(values) @ v.mT
+    top = float(values.max())
+    torch.testing.assert_close(found.mT @ matrix, wanted, rtol=0, atol=1e-9 * top + 1e-300)
+    torch.testing.assert_close(modulus(matrix), wanted, rtol=0, atol=1e-6 * top + 1e-300)
+
+
+def test_singular_values_too_small_for_the_polar_factor_are_noticed() -> None:
+    assert polar(torch.diag(torch.tensor([1.0, 0.5, 1e-6], dtype=torch.float64)))[1]
+    assert not polar(torch.diag(torch.tensor([1.0, 0.5, 1e-8], dtype=torch.float64)))[1]

@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tiny import TINY, write_tiny
+from torch.nn import functional as F
 
 from wct.errors import ModelError
 from wct.models import Model, find, names
 from wct.models.decoder import doubled
 from wct.models.encoder import Encoder, convolve, halved, padded
 from wct.models.export import write_card
+from wct.models.padding import _DEPTHS, _Around
 from wct.models.spec import LEVELS, EncoderSpec, parse_spec, read_toml
 from wct.models.vgg import MEANS_BGR, VGG19, from_torchvision_names
 from wct.stylizer import Stylizer
@@ -244,3 +246,17 @@ def test_ranks_set_the_number_of_channels() -> None:
     spec = EncoderSpec([[4, 4], [6, 6], [8, 8, 8, 8], [8, 8, 8, 8], [8]], [3, 4, 5, 6, 7])
     assert [spec.channels(level) for level in LEVELS] == [3, 4, 5, 6, 7]
     assert [VGG19.channels(level) for level in LEVELS] == [64, 128, 256, 512, 512]
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.sampled_from(sorted(_DEPTHS)), st.booleans())
+def test_what_cuda_puts_around_features_is_what_torch_does(height: int, width: int, mode: str, last: bool) -> None:
+    sides = (max(height, 2), max(width, 2)) if mode == "reflect" else (height, width)
+    order = torch.channels_last if last else torch.contiguous_format
+    x = torch.rand(2, 3, *sides, dtype=torch.float64).contiguous(memory_format=order).requires_grad_(True)
+    wanted = F.pad(x, (1, 1, 1, 1), mode=mode)
+    made = _Around.apply(x, _DEPTHS[mode])
+    torch.testing.assert_close(made, wanted, rtol=0, atol=0)
+    assert made.is_contiguous(memory_format=torch.channels_last)
+    above = torch.rand_like(wanted)
+    gradients = [torch.autograd.grad(one, x, above)[0] for one in (made, wanted)]
+    torch.testing.assert_close(*gradients)

@@ -29,6 +29,7 @@ from wct.training import loop
 from wct.training.closed_form import finish_decoder, leading_channels, ridge, start_decoder
 from wct.training.decoders import EndToEnd, Group, groups, needed, stylised, train_decoders
 from wct.training.encoder import distillation, fresh_encoder, load_teacher, train_encoder
+from wct.training.growth import grown, has_room
 from wct.training.loop import Run, train
 from wct.training.pictures import PictureSet
 from wct.training.recipe import Phase, Recipe
@@ -419,3 +420,29 @@ def test_features_without_heads_are_trained_on_at_unit_size_and_exported_as_they
         assert (features.std() > 100) == (level >= 4)
         made = model.decoder(features, level, (32, 32))
         assert bool((made - pictures).square().mean() < 0.2)
+
+
+def test_a_larger_chain_begins_as_the_smaller_one() -> None:
+    torch.manual_seed(0)
+    small = parse_spec("small", PICTURED["encoder"], PICTURED["stages"], "test")
+    stages = PICTURED["stages"] | {"4": {"low": [11, 9, 8], "high": [10]}, "5": {"low": [12], "high": [8]}}
+    large = parse_spec("large", PICTURED["encoder"], stages, "test")
+    encoder, decoder = Encoder(small.encoder), Decoder(small)
+    assert has_room(large, small) and not has_room(small, large)
+    pictures = torch.rand(2, 3, 33, 48)
+    for level, features in encoder(pictures, LEVELS).items():
+        wanted = decoder(features, level, (33, 48))
+        torch.testing.assert_close(grown(decoder, large, 0)(features, level, (33, 48)), wanted)
+    last = grown(decoder, large, 0).stages[3].high[0]
+    last(torch.rand(1, 8, 5, 5)).sum().backward()
+    assert last.weight.grad is not None and bool((last.weight.grad[:, -1] != 0).any())  # it learns to heed new ones
+
+
+def test_batches_come_in_turn_and_raise_in_their_turn(folder: Path, tmp_path: Path) -> None:
+    data = PictureSet([folder], 3)
+    found = [names for _, names in data.batches(((step, 2, 32) for step in range(40)), torch.device("cpu"))]
+    assert found == [data.batch(step, 2, 32)[1] for step in range(40)]
+    for i in range(4):
+        (tmp_path / f"{i}.png").write_bytes(b"no picture")
+    with pytest.raises(TrainingError, match="unreadable"):
+        list(PictureSet([tmp_path]).batches([(0, 2, 32), (1, 2, 32)], torch.device("cpu")))

@@ -173,6 +173,13 @@ class Style:
         whole = replace(styles[0], parts=parts)
         return whole.barycentre() if how == "barycentre" else whole
 
+    def to(self, device: torch.device | str) -> Style:
+        """The same with its statistics on another device, where they are then solved once for all contents."""
+        found = [{level: one.to(device) for level, one in part.gaussians.items()} for part in self.parts]
+        return replace(
+            self, parts=tuple(replace(part, gaussians=one) for part, one in zip(self.parts, found, strict=True))
+        )
+
     def barycentre(self) -> Style:
         """One Gaussian per level in place of all parts': their Wasserstein barycentre."""
         if len(self.parts) == 1:

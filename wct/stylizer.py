@@ -112,7 +112,7 @@ class Stylizer:
             raise UsageError(f"style {ready[0]}: is measured already; a style mask needs the picture itself")
         if scale not in (None, 1.0) and ready:
             raise UsageError(f"style {ready[0]}: is measured already; another scale needs the picture itself")
-        styles = [source if isinstance(source, Style) else measured(source) for source in known]
+        styles = [source.to(self.model.device) if isinstance(source, Style) else measured(source) for source in known]
         return Style.blend(styles, weights, blend)
 
     def __call__(

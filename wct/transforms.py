@@ -29,16 +29,13 @@ import torch
 
 from wct.errors import UsageError
 from wct.gaussian import Gaussian
-from wct.linalg import sqrt
 from wct.maps import AffineMap, FeatureMap
+from wct.polar import modulus
 from wct.swap import PatchMap, Texture
 
 __all__ = ["TRANSFORMS", "Transform", "adain", "color", "mean", "ot", "swap", "transform", "wct", "whiten"]
 
 Transform = Callable[[Gaussian, Gaussian], FeatureMap]
-
-_CUT = 1e-13
-"""The square of `wct.linalg.RELATIVE_CUT` is above it, and rounding in float64 below."""
 
 
 def wct(content: Gaussian, style: Gaussian) -> AffineMap:
@@ -62,8 +59,7 @@ def ot(content: Gaussian, style: Gaussian) -> AffineMap:
     """
     style = _alike(content, style)
     own = content.roots
-    across = style.root @ own.root
-    middle = sqrt(across.mT @ across, _CUT)
+    middle = modulus(style.root @ own.root)
     return AffineMap(own.inverse @ middle @ own.inverse + own.rest, content.mean, style.mean)
 
 

@@ -230,23 +230,26 @@ def _encoder(plan: Recipe, run: Run, file: Path | None) -> Encoder:
 
 
 def _started(plan: Recipe, run: Run, folder: Path, encoder: Path | None) -> tuple[Encoder, Decoder]:
-    """Encoder (or that in the file `encoder`) and decoders of the model in `folder`.
+    """Encoder (or that in the file `encoder`) and decoders of the model in `folder`, these as large as the recipe's.
 
     Where the encoder goes on learning, the bases it was distilled to become the run's.
     """
+    from wct.devices import placed
     from wct.models import Model
     from wct.models.weights import load_tensors
     from wct.training.export import BASES, BASES_FILE
+    from wct.training.growth import grown, has_room
 
     model = Model.load(folder, device=run.device, encoder=encoder)
-    if (model.card.spec.encoder, model.card.spec.stages) != (plan.spec.encoder, plan.spec.stages):
+    if not has_room(plan.spec, model.card.spec):
         raise TrainingError(
-            f"{folder}: is of another architecture than the recipe; start from one with the same widths"
+            f"{folder}: is of another architecture than the recipe; start from one with the same widths, or narrower "
+            "or fewer convolutions in the decoders"
         )
     if any(phase.distil for phase in plan.decoder) and not run.has(BASES):
         run.folder.mkdir(parents=True, exist_ok=True)
         run.save(BASES, load_tensors(folder / BASES_FILE))
-    return model.encoder, model.decoder
+    return model.encoder, placed(grown(model.decoder, plan.spec, plan.seed), run.device)
 
 
 def _check_export(folder: Path, overwrite: bool) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wct.models.encoder import convolve, halved, unpadded
+from wct.models.padding import surrounded
 from wct.models.spec import LEVELS, ModelSpec, StageSpec
 
 __all__ = ["Decoder", "Stage", "doubled"]
@@ -113,7 +114,7 @@ def doubled(conv: nn.Conv2d, x: Tensor, size: tuple[int, int], wrap: bool = Fals
     if min(size) == 1:  # where the padding repeats instead of mirroring
         return convolve(conv, _repeated(x)[..., :height, :width], wrap)
     bare = unpadded(x, wrap)
-    around = x if bare else F.pad(x, (1, 1, 1, 1), mode="circular" if wrap else "replicate")
+    around = x if bare else surrounded(x, "circular" if wrap else "replicate")
     y = F.conv_transpose2d(around, _spread(conv.weight), conv.bias, stride=2, padding=1 if bare else 3)
     y = y[..., :height, :width]
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wct.models.padding import surrounded
 from wct.models.spec import EncoderSpec
 
 __all__ = ["Encoder", "convolve", "halved", "padded", "unpadded"]
@@ -26,9 +27,9 @@ def padded(x: Tensor, wrap: bool = False) -> Tensor:
     Repeated where a side has one pixel only: reflection needs two.
     """
     if wrap:
-        return F.pad(x, (1, 1, 1, 1), mode="circular")
+        return surrounded(x, "circular")
     h, w = x.shape[-2:]
-    return F.pad(x, (1, 1, 1, 1), mode="reflect" if h > 1 and w > 1 else "replicate")
+    return surrounded(x, "reflect" if h > 1 and w > 1 else "replicate")
 
 
 def convolve(conv: nn.Conv2d, x: Tensor, wrap: bool = False) -> Tensor:

@@ -152,9 +152,9 @@ class EndToEnd:
                 finished.append(x)
                 x = None
             elif phase.stages:
-                natural = [i for group in entered for i in group.natural]
                 below = features[level - 1].detach()
-                parts[f"stage{level}"] = phase.stages * missed(x[natural], below[natural])
+                made, wanted = (torch.cat([y[g.fresh : g.stop] for g in entered]) for y in (x, below))
+                parts[f"stage{level}"] = phase.stages * missed(made, wanted)
         made = torch.cat(finished)
         if phase.pixels:
             parts |= {f"pixels{g.level}": phase.pixels * _log_error(made, pictures, g.natural) for g in entered}

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,17 +121,21 @@ class _Trainer:
 
     def step(self, parts: Mapping[str, Tensor], rate: float, clip: float, files: list[str]) -> None:
         """One step down the sum of `parts`; TrainingError with the names of `files` where it is not finite."""
-        whole = torch.stack(list(parts.values())).sum()
-        self._check("the loss", whole, files)
+        own = torch.stack(list(parts.values()))
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(whole)
+        torch.autograd.backward(own.sum())
+        # A GPU still works at the gradient when this waits for the loss, and has the step before it while the next
+        # one is prepared: numbers are asked for as late as they may be.
+        self._check("the loss", own.sum(), files)
         add_gradients(self.weights)
-        self._check("the gradient", nn.utils.clip_grad_norm_(self.weights, clip), files)
+        norm = nn.utils.clip_grad_norm_(self.weights, clip)
+        numbers = total(own).tolist()
+        self._check("the gradient", norm, files)
         self.optimiser.step()
         self.done += 1
-        for key, number in zip(parts, total(torch.stack(list(parts.values()))).tolist(), strict=True):
+        for key, number in zip(parts, numbers, strict=True):
             self.means[key] = 0.98 * self.means.get(key, number) + 0.02 * number
 
     def _check(self, what: str, value: Tensor, files: list[str]) -> None:
@@ -150,21 +155,21 @@ def train(run: Run, name: str, module: nn.Module, phases: list[Phase], data: Pic
     uninterrupted one. Raises TrainingError with the batch's file names where the loss is not finite.
     """
     trainer = _Trainer(run, name, module)
-    total = sum(phase.steps for phase in phases)
-    first = 0
-    with _bar() as bar:
-        task = bar.add_task(name, total=total, completed=trainer.done, loss="")
-        for phase in phases:
-            for step in range(max(trainer.done, first), first + phase.steps):
-                pictures, files = data.batch(step, phase.batch, phase.size)
-                mine = share(phase.batch)
-                parts = loss(phase, pictures[mine.start :: mine.step].to(run.device), step)
-                own = [files[i] for i in mine]
-                trainer.step(parts, phase.rate_at(step - first), phase.clip, own)
-                bar.update(task, advance=1, loss=" ".join(f"{k} {v:.4f}" for k, v in trainer.means.items()))
-                if trainer.done % LOG_EVERY == 0:
-                    trainer.tell(len(data.unreadable))
-                if time.monotonic() - trainer.saved > SAVE_EVERY:
-                    trainer.save()
-            first += phase.steps
+    steps = [(phase, step) for phase in phases for step in range(phase.steps)]
+    left = steps[trainer.done :]
+    wanted = ((step, phase.batch, phase.size) for step, (phase, _) in enumerate(left, trainer.done))
+    batches = data.batches(wanted, run.device)
+    with _bar() as bar, closing(batches):
+        task = bar.add_task(name, total=len(steps), completed=trainer.done, loss="")
+        for (phase, of_phase), (pictures, files) in zip(left, batches, strict=True):
+            mine = share(phase.batch)
+            given = pictures[mine.start :: mine.step].to(run.device, non_blocking=True)
+            parts = loss(phase, given, trainer.done)
+            own = [files[i] for i in mine]
+            trainer.step(parts, phase.rate_at(of_phase), phase.clip, own)
+            bar.update(task, advance=1, loss=" ".join(f"{k} {v:.4f}" for k, v in trainer.means.items()))
+            if trainer.done % LOG_EVERY == 0:
+                trainer.tell(len(data.unreadable))
+            if time.monotonic() - trainer.saved > SAVE_EVERY:
+                trainer.save()
     trainer.save()

@@ -131,13 +131,13 @@ def total(x: Tensor) -> Tensor:
 
 def mean(x: Tensor) -> Tensor:
     """This process's part, with gradient, of the mean of the numbers in x over all processes: parts add up to it."""
-    return x.sum() / float(total(torch.tensor(x.numel(), device=x.device)))
+    return x.sum() / total(torch.full((), float(x.numel()), device=x.device))
 
 
 def variance(x: Tensor) -> Tensor:
     """The variance per channel of x (N, C, H, W) over the pictures and pixels of all processes, (C,), no gradient."""
     x = x.detach().float()
-    n = total(torch.tensor(x.numel() // x.shape[1], device=x.device))
+    n = total(torch.full((), x.numel() // x.shape[1], device=x.device))
     centred = x - (total(x.sum((0, 2, 3))) / n)[:, None, None]
     return total(centred.square().sum((0, 2, 3))) / (n - 1)
 
