@@ -44,20 +44,20 @@ def pixels(data: bytes | Path) -> NDArray[np.uint8]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A photo and two style pictures, of (64, 160) and (40, 60) pixels, with masks and maps."""
+    """A photo and two style pictures, of (64, 160) and (80, 120) pixels, with masks and maps."""
     picture(tmp_path / "photo.png", (HEIGHT, WIDTH))
     for seed, name in ((1, "wave.png"), (2, "leaf.png")):
-        picture(tmp_path / name, (40, 60), seed=seed)
+        picture(tmp_path / name, (80, 120), seed=seed)
     mask(tmp_path / "left.png", LEFT)
     mask(tmp_path / "right.png", RIGHT)
     mask(tmp_path / "all.png", slice(None))
     mask(tmp_path / "none.png", slice(0))
     mask(tmp_path / "small.png", LEFT, (HEIGHT, 99))
-    mask(tmp_path / "wave-left.png", slice(0, 30), (40, 60))
+    mask(tmp_path / "wave-left.png", slice(0, 60), (80, 120))
     painted(tmp_path / "map.png", "red", "blue", (HEIGHT, WIDTH))
-    painted(tmp_path / "wave-map.png", "blue", "red", (40, 60))
-    painted(tmp_path / "wave-red.png", "lime", "red", (40, 60))
-    painted(tmp_path / "wave-lime.png", "lime", "black", (40, 60))
+    painted(tmp_path / "wave-map.png", "blue", "red", (80, 120))
+    painted(tmp_path / "wave-red.png", "lime", "red", (80, 120))
+    painted(tmp_path / "wave-lime.png", "lime", "black", (80, 120))
     return tmp_path
 
 
@@ -137,7 +137,7 @@ def test_regions_in_their_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_regions_by_colour(made: Made) -> None:
     """The same colour in both maps is the same region, here left from right and right from left."""
     found = made("wave.png", "--segments", "map.png", "wave-map.png")
-    mask(Path("wave-right.png"), slice(30, 60), (40, 60))
+    mask(Path("wave-right.png"), slice(60, 120), (80, 120))
     crossed = ["left.png=wave.png=wave-right.png", "right.png=wave.png=wave-left.png"]
     wanted = made(*(word for region in crossed for word in ("--region", region)))
     assert np.abs(pixels(found).astype(int) - pixels(wanted)).max() <= 1
@@ -161,6 +161,15 @@ def test_a_small_region_warns(call: Call, files: Path, tiny_folder: Path) -> Non
     assert [
         line.startswith("warning: the region of style wave.png has only 640") for line in found.err.splitlines()
     ] == [True]
+
+
+def test_a_small_mask_of_a_style_warns(call: Call, files: Path, tiny_folder: Path) -> None:
+    mask(files / "spot.png", slice(0, 10), (80, 120))
+    mask(files / "whole.png", slice(None), (80, 120))
+    for name, few in (("spot.png", True), ("wave-left.png", False), ("whole.png", False)):
+        found = call("stylize", "photo.png", "wave.png", "--style-mask", name, "-o", "-", "--model", tiny_folder)
+        assert found.status == 0
+        assert found.err.startswith("warning: the mask of style wave.png has only 800 pixels") == few, found
 
 
 def test_masks_and_maps_may_come_through_a_pipe(files: Path, tiny_folder: Path) -> None:
@@ -310,7 +319,7 @@ def test_no_mask_and_no_map_is_overwritten(call: Call, files: Path, tiny_folder:
         (["--region", "left.png=gone.png"], "gone.png: no such file"),
         (["--region", "left.png=wave.png=gone.png"], "gone.png: no such file"),
         (["--region", "small.png=wave.png"], "small.png: is 99x64 pixels; needed 160x64"),
-        (["--region", "left.png=wave.png=left.png"], "left.png: is 160x64 pixels; needed 60x40"),
+        (["--region", "left.png=wave.png=left.png"], "left.png: is 160x64 pixels; needed 120x80"),
         (["--region", "none.png=wave.png"], "black everywhere"),
         (["--region", "photo.png=wave.png"], "photo.png: has colours"),
         (["wave.png", "--region", "all.png=keep"], "no pixel is left for a style"),
@@ -323,7 +332,7 @@ def test_no_mask_and_no_map_is_overwritten(call: Call, files: Path, tiny_folder:
         (["--region", "left.png=wave.png", "--style-mask", "wave-left.png"], "--style-mask: found 0 styles"),
         (["wave.png", "--segments", "map.png"], "--segments"),
         (["wave.png", "--segments", "map.png", "gone.png"], "gone.png: no such file"),
-        (["wave.png", "--segments", "map.png", "map.png"], "map.png: is 160x64 pixels; needed 60x40"),
+        (["wave.png", "--segments", "map.png", "map.png"], "map.png: is 160x64 pixels; needed 120x80"),
         (["wave.png", "--segments", "photo.png", "wave-map.png"], "photo.png: looks like a photo"),
         (["wave.png", "--segments", "map.png", "wave-lime.png"], "wave-lime.png: has none of the colours"),
         (["wave.png", "leaf.png", "--segments", "map.png", "wave-map.png"], "exactly one style picture"),

@@ -7,14 +7,14 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import any_rank, assert_same, channels, full_rank, generator, maps, normal, reference, scales, seeds
 from torch import Tensor
 
 from wct.devices import make_exact
 from wct.errors import NumericsError, UsageError
-from wct.gaussian import Gaussian, joined, merge
+from wct.gaussian import DECODED, Gaussian, joined, merge
 from wct.maps import AffineMap, mix, normalised
 
 pictures = channels.flatmap(any_rank)
@@ -366,6 +366,21 @@ def test_mixing_maps_of_different_widths_is_refused() -> None:
 def test_extreme_weights_stay_finite() -> None:
     assert normalised([1e308, 1e308], 2) == [0.5, 0.5]
     assert normalised([5e-324, 0], 2) == [1, 0]
+
+
+# what decoders made of rounding
+
+
+@given(st.floats(1e-6, 1.0), seeds)
+def test_a_decoded_picture_varies_or_it_does_not(relative: float, seed: int) -> None:
+    assume(abs(relative / DECODED - 1) > 1e-6)
+    pixels = 5 + torch.rand(3, 400, generator=generator(seed), dtype=torch.float64)
+    found = Gaussian.of(pixels)
+    size = relative * found.mean.norm() / found.cov.trace().sqrt()
+    varied = Gaussian(found.n, found.mean, found.cov * size**2)
+    assert bool(varied.settled().cov.any()) == (relative > DECODED)
+    if relative > DECODED:
+        assert_same(varied.settled(), varied)
 
 
 # devices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from copy import deepcopy
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -260,3 +261,15 @@ def test_what_cuda_puts_around_features_is_what_torch_does(height: int, width: i
     above = torch.rand_like(wanted)
     gradients = [torch.autograd.grad(one, x, above)[0] for one in (made, wanted)]
     torch.testing.assert_close(*gradients)
+
+
+def test_decoders_are_kept_in_half_precision_and_compute_in_full() -> None:
+    model = Model.load("compact")
+    assert {p.dtype for p in model.decoder.parameters()} == {torch.float16}
+    assert {p.dtype for p in model.encoder.parameters()} == {torch.float32}
+    full = deepcopy(model.decoder).float()
+    for size in ((40, 56), (260, 260)):  # below and above the size from which on borders are computed apart
+        for level, features in model.encoder(torch.rand(1, 3, *size), (1, 3)).items():
+            with torch.inference_mode():
+                made = model.decoder(features, level, size)
+                assert made.dtype == torch.float32 and torch.equal(made, full(features, level, size))

@@ -295,14 +295,14 @@ def test_masks_are_resized_with_their_picture(stylizer: Stylizer, a: Style) -> N
 
 
 def test_a_style_with_a_mask_is_measured_inside(stylizer: Stylizer) -> None:
-    picture, mask = noise(64, 64, 1), half("left", (64, 64))
+    picture, mask = noise(96, 96, 1), half("left", (96, 96))
     found = stylizer.style(picture, mask=mask).parts[0].gaussians
     whole = stylizer.model.encoder(picture[None], (1, 3))
     for level, x in whole.items():
         wanted = Gaussian.of(x[..., : x.shape[-1] // 2])
         torch.testing.assert_close(found[level].mean, wanted.mean, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(found[level].cov, wanted.cov, rtol=1e-4, atol=1e-4)
-    white, plain = stylizer.style(picture, mask=torch.ones(64, 64)), stylizer.style(picture)
+    white, plain = stylizer.style(picture, mask=torch.ones(96, 96)), stylizer.style(picture)
     for level in (1, 5):
         torch.testing.assert_close(white.parts[0].gaussians[level].cov, plain.parts[0].gaussians[level].cov)
 

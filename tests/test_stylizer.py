@@ -172,6 +172,12 @@ def test_settings_out_of_range_are_refused(stylizer: Stylizer, wrong: dict[str, 
         stylizer(noise(8, 8), noise(8, 8), **wrong)
 
 
+def test_a_style_keeps_what_it_has_solved(stylizer: Stylizer) -> None:
+    style = stylizer.style(noise(40, 40, 1))
+    again = stylizer.style(style).parts[0].gaussians
+    assert all(again[level] is one for level, one in style.parts[0].gaussians.items())
+
+
 def test_a_style_of_another_model_is_refused(stylizer: Stylizer) -> None:
     style = stylizer.style(noise(8, 8))
     other = replace(style, parts=(replace(style.parts[0], name="wave.jpg"),), fingerprint="0" * 64)

@@ -21,7 +21,7 @@ from wct.style import Style
 from wct.transforms import Transform
 from wct.windows import Size, Window
 
-__all__ = ["Layout", "Region", "layout", "pooled", "supported"]
+__all__ = ["Layout", "Region", "layout", "pooled", "supported", "too_few"]
 
 SPREAD = 32
 """Pixels: how far from a region its style still counts where no region is, next to kept pixels."""
@@ -164,10 +164,17 @@ def layout(content: Content, styles: Sequence[Style | None], masks: Sequence[Ten
             f"{content.name}: no pixel is left for a style; check the masks, and that a region has a style"
         )
     for style, share in taken:
-        if len(taken) > 1 and (pixels := float(share.sum())) < SMALL:
-            few = f"only {max(1, pixels):.0f} pixels, too few for statistics of its own; it borrows the whole picture's"
+        if len(taken) > 1 and (few := too_few(share)):
             warnings.warn(f"the region of style {style.name} has {few}", PictureWarning, stacklevel=2)
     return Layout(tuple(style for style, _ in taken), torch.stack([share for _, share in taken]))
+
+
+def too_few(share: Tensor) -> str | None:
+    """In words, that a part of a picture, share (H, W) in 0..1, has too few pixels; None where it has enough."""
+    pixels = float(share.sum())
+    if pixels >= SMALL:
+        return None
+    return f"only {max(1, pixels):.0f} pixels, too few for statistics of its own; it borrows the whole picture's"
 
 
 def supported(part: Gaussian, whole: Gaussian) -> Gaussian:

@@ -2,7 +2,8 @@
 
 wct bench --reference --json > 512.json
 wct bench --sizes 256,512,1024,2048 --repeats 3 --json > sizes.json
-python tests/benchmarks/tables.py 512.json sizes.json
+wct bench --device cuda --reference --json > gpu.json
+python tests/benchmarks/tables.py 512.json sizes.json [gpu.json]
 """
 
 from __future__ import annotations
@@ -53,6 +54,29 @@ def against(report: dict[str, Any]) -> str:
     return table(["", "seconds", "times faster", "of the convolution ceiling", "memory above torch's"], rows())
 
 
+def on_gpu(report: dict[str, Any]) -> str:
+    """As `against`, with the part of solving: of the time as it is, and with reading and writing files."""
+    memory = {row["model"]: f"{row['device_mb']:,.0f} MB" for row in report["memory"]}
+
+    def rows() -> Iterator[Sequence[str]]:
+        for run in report["runs"]:
+            paper = run["model"] == "reference"
+            if paper or run["style"] in WAYS:
+                solve, compute = run["stages"]["solve"]["median"], run["compute_s"]["median"]
+                yield [
+                    "the paper's algorithm, VGG-19" if paper else f"{run['model']}, {WAYS[run['style']]}",
+                    f"{1e3 * compute:.0f}",
+                    f"{run['times_faster']:.1f}",
+                    f"{1e3 * solve:.0f}",
+                    f"{solve / compute:.0%}",
+                    f"{solve / run['total_s']['median']:.0%}",
+                    memory[run["model"]] if paper or run["style"] == "held" else "",
+                ]
+
+    head = ["", "ms", "times faster", "solving, ms", "of the time", "of the time with files", "memory on the GPU"]
+    return table(head, rows())
+
+
 def by_size(report: dict[str, Any]) -> str:
     """Seconds and memory of each model over sizes, with the style held."""
     held = {(run["model"], run["size"]): run["compute_s"]["median"] for run in report["runs"] if run["style"] == "held"}
@@ -75,8 +99,10 @@ def put(text: str, name: str, body: str) -> str:
 
 
 if __name__ == "__main__":
-    reference, sizes = (json.loads(Path(path).read_text("utf-8")) for path in sys.argv[1:])
+    reference, sizes, *gpu = (json.loads(Path(path).read_text("utf-8")) for path in sys.argv[1:])
     text = README.read_text("utf-8")
     text = put(text, "table against the paper", f"{conditions(reference)}\n\n{against(reference)}")
     text = put(text, "table by size", f"{conditions(sizes)}\n\n{by_size(sizes)}")
+    for report in gpu:
+        text = put(text, "table on a GPU", f"{conditions(report)}\n\n{on_gpu(report)}")
     README.write_text(text, "utf-8")

@@ -192,8 +192,10 @@ def _memory(
             folder=str(_files(folder, number).folder),
         )
         rows.append({"model": name, "size": size, **peak(task)})
+    # On CUDA what counts is the device's memory; the rest is mostly CUDA's libraries.
+    kind = "device_mb" if device.type == "cuda" else "above_mb"
     for row in rows:
-        row["share_of_reference"] = round(row["above_mb"] / rows[0]["above_mb"], 3) if reference else None
+        row["share_of_reference"] = round(row[kind] / rows[0][kind], 3) if reference else None
     return rows
 
 

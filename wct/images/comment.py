@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from wct.images.encoder import IMAGE_DESCRIPTION
-from wct.images.formats import HEAD_BYTES, OPENERS, sniff
+from wct.images.formats import peek
 
 __all__ = ["read_comment"]
 
@@ -18,12 +18,10 @@ def read_comment(path: str | os.PathLike[str]) -> str | None:
     """
     try:
         with Path(path).open("rb") as stream:
-            kind = sniff(stream.read(HEAD_BYTES))
-            stream.seek(0)
-            if kind is None:
+            image = peek(stream)
+            if image is None:
                 return None
-            image = OPENERS[kind](stream)
-            match kind:
+            match image.format:
                 case "PNG":
                     found = image.info.get("Comment")
                 case "JPEG":

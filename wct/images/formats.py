@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 from contextlib import suppress
+from typing import IO
 
 from PIL import Image, _imaging, features
 from PIL.AvifImagePlugin import AvifImageFile
@@ -16,7 +17,17 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-__all__ = ["FORMATS", "HEAD_BYTES", "OPENERS", "READ_EXTENSIONS", "WRITE_EXTENSIONS", "can_write", "describe", "sniff"]
+__all__ = [
+    "FORMATS",
+    "HEAD_BYTES",
+    "OPENERS",
+    "READ_EXTENSIONS",
+    "WRITE_EXTENSIONS",
+    "can_write",
+    "describe",
+    "peek",
+    "sniff",
+]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 """The formats that can be read, all allowed by default."""
@@ -115,6 +126,16 @@ def sniff(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return "AVIF" if {b"avif", b"avis"} & _brands(head) else None
     return next((name for start, name in _STARTS if head.startswith(start)), None)
+
+
+def peek(stream: IO[bytes]) -> ImageFile | None:
+    """The picture in a stream, opened by what it begins with, its pixels not decoded; None where there is none.
+
+    Raises anything, as Pillow does, where it is damaged.
+    """
+    kind = sniff(stream.read(HEAD_BYTES))
+    stream.seek(0)
+    return OPENERS[kind](stream) if kind else None
 
 
 def describe(head: bytes) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 
-from wct.images.formats import HEAD_BYTES, OPENERS, sniff
+from wct.images.formats import peek
 from wct.images.label import label, warn
 
 __all__ = ["read_exif", "restore_letters"]
@@ -21,11 +21,10 @@ def read_exif(path: str | os.PathLike[str]) -> bytes | None:
     """
     try:
         with Path(path).open("rb") as stream:
-            kind = sniff(stream.read(HEAD_BYTES))
-            stream.seek(0)
-            if kind is None:
+            image = peek(stream)
+            if image is None:
                 return None
-            found = OPENERS[kind](stream).getexif()
+            found = image.getexif()
             for tag in (ExifTags.Base.Orientation, ExifTags.Base.ImageDescription, ExifTags.Base.InterColorProfile):
                 found.pop(tag, None)
             inner = found.get_ifd(ExifTags.IFD.Exif)

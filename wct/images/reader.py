@@ -20,7 +20,7 @@ from wct.errors import InputError, UsageError
 from wct.images.colour import colour_and_alpha
 from wct.images.defaults import DEFAULT_MAX_PIXELS
 from wct.images.depth import is_deep, load_deep
-from wct.images.formats import FORMATS, HEAD_BYTES, OPENERS, describe, sniff
+from wct.images.formats import FORMATS, HEAD_BYTES, OPENERS, describe, peek, sniff
 from wct.images.label import PictureWarning, label, one_line, warn
 from wct.images.orientation import orientation, upright
 from wct.images.picture import Picture
@@ -77,12 +77,8 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int] | None:
     """(H, W) as in a picture file's header, before it is turned upright; None where `read` would not read it."""
     try:
         with Path(path).open("rb") as stream:
-            kind = sniff(stream.read(HEAD_BYTES))
-            stream.seek(0)
-            if kind is None:
-                return None
-            image = OPENERS[kind](stream)
-            return image.height, image.width
+            image = peek(stream)
+            return None if image is None else (image.height, image.width)
     except Exception:  # `read` says what is wrong with it
         return None
 

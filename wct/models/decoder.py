@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wct.models.encoder import convolve, halved, unpadded
+from wct.models.encoder import convolve, halved, unpadded, weights
 from wct.models.padding import surrounded
 from wct.models.spec import LEVELS, ModelSpec, StageSpec
 
@@ -115,7 +115,8 @@ def doubled(conv: nn.Conv2d, x: Tensor, size: tuple[int, int], wrap: bool = Fals
         return convolve(conv, _repeated(x)[..., :height, :width], wrap)
     bare = unpadded(x, wrap)
     around = x if bare else surrounded(x, "circular" if wrap else "replicate")
-    y = F.conv_transpose2d(around, _spread(conv.weight), conv.bias, stride=2, padding=1 if bare else 3)
+    weight, bias = weights(conv, x)
+    y = F.conv_transpose2d(around, _spread(weight), bias, stride=2, padding=1 if bare else 3)
     y = y[..., :height, :width]
 
     def beside(part: Tensor, rows: int, columns: int) -> Tensor:

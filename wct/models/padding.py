@@ -26,8 +26,8 @@ def surrounded(x: Tensor, mode: str) -> Tensor:
 class _Around(torch.autograd.Function):
     """Padding for CUDA, channels last, as convolutions compute there.
 
-    torch's own is in the other order, so that features were reordered before and after it: half of a training step of
-    vgg19's decoders on an H200.
+    torch's own is in the other order, and features are reordered before it and after it: with that a training step of
+    vgg19's decoders took 58 ms on an H200, with this 43.
     """
 
     @staticmethod

@@ -24,8 +24,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load_tensors(path: Path, expected: str | None = None) -> dict[str, Tensor]:
-    """All tensors of a safetensors file as float32, its sha256 compared with `expected` where that is given.
+def load_tensors(path: Path, expected: str | None = None, *, halves: bool = False) -> dict[str, Tensor]:
+    """All tensors of a safetensors file as float32, with `halves` those of float16 as they are; its sha256 is compared
+    with `expected` where that is given.
 
     Raises ModelError where the file is missing, damaged, of another sha256 or holds inf or NaN.
     """
@@ -39,7 +40,7 @@ def load_tensors(path: Path, expected: str | None = None) -> dict[str, Tensor]:
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         cause = one_line(error)
         raise ModelError(f"{label(path)}: is not a whole safetensors file ({cause}); restore the file") from error
-    return check_numbers(tensors, path)
+    return check_numbers(tensors, path, halves)
 
 
 def _is_utf8(path: Path) -> bool:
@@ -51,8 +52,8 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The tensors of the file `path` as float32; ModelError where one holds inf, NaN or no floats."""
+def check_numbers(tensors: Mapping[str, Tensor], path: Path, halves: bool = False) -> dict[str, Tensor]:
+    """The tensors of the file `path`, dtypes as in `load_tensors`; ModelError where one holds inf, NaN or no floats."""
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
             raise ModelError(
@@ -61,7 +62,11 @@ def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
         if not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{label(path)}: {label(name)} holds inf or NaN; restore the file")
     # Copied, or a single tensor would keep the whole file in memory.
-    return {name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}
+    kept = {torch.float16} if halves else set()
+    return {
+        name: tensor.to(tensor.dtype if tensor.dtype in kept else torch.float32, copy=True)
+        for name, tensor in tensors.items()
+    }
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
