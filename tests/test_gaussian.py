@@ -378,9 +378,9 @@ def test_a_decoded_picture_varies_or_it_does_not(relative: float, seed: int) -> 
     found = Gaussian.of(pixels)
     size = relative * found.mean.norm() / found.cov.trace().sqrt()
     varied = Gaussian(found.n, found.mean, found.cov * size**2)
-    assert bool(varied.settled().cov.any()) == (relative > DECODED)
+    assert bool(varied.calmed().cov.any()) == (relative > DECODED)
     if relative > DECODED:
-        assert_same(varied.settled(), varied)
+        assert_same(varied.calmed(), varied)
 
 
 # devices

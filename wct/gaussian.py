@@ -150,7 +150,7 @@ class Gaussian:
         """The variance of what is only rounding."""
         return float((ROUNDING * self.mean.detach()).square().sum())
 
-    def settled(self) -> Gaussian:
+    def calmed(self) -> Gaussian:
         """The same, without what decoders and the encoder after them have made of rounding: see `DECODED`."""
         flat = self.cov.trace() <= (DECODED * self.mean).square().sum()
         return replace(self, cov=self.cov * ~flat)

@@ -101,7 +101,7 @@ class Loop:
     def _solved(self, parts: list[Gaussian | None], level: int, turn: int) -> list[FeatureMap]:
         """The maps of the regions, from the statistics of the pictures in them."""
         if turn > 0 or (self.look.mode == "cascade" and level < max(self.look.levels)):
-            parts = [part and part.settled() for part in parts]
+            parts = [part and part.calmed() for part in parts]
         if self.memory is not None:
             parts = self.memory((turn, level), parts)
         change = transform(self.look.transform, self.look.rank)
