@@ -25,7 +25,7 @@ from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
 from wct.models.spec import LEVELS, EncoderSpec, parse_spec
 from wct.models.weights import load_tensors, save_tensors
-from wct.training import loop
+from wct.training import loop, pictures
 from wct.training.closed_form import finish_decoder, leading_channels, ridge, start_decoder
 from wct.training.decoders import EndToEnd, Group, groups, needed, stylised, train_decoders
 from wct.training.encoder import distillation, fresh_encoder, load_teacher, train_encoder
@@ -446,3 +446,20 @@ def test_batches_come_in_turn_and_raise_in_their_turn(folder: Path, tmp_path: Pa
         (tmp_path / f"{i}.png").write_bytes(b"no picture")
     with pytest.raises(TrainingError, match="unreadable"):
         list(PictureSet([tmp_path]).batches([(0, 2, 32), (1, 2, 32)], torch.device("cpu")))
+
+
+def test_decoded_pictures_are_kept_as_far_as_there_is_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = PictureSet([folder], 5)
+    wanted = [data.batch(step, 4, 32)[0] for step in range(6)]
+    assert len(data.kept) == len(data)
+    monkeypatch.setattr(type(data.entries[0]), "read", lambda _: pytest.fail("is read again"))
+    assert all(torch.equal(data.batch(step, 4, 32)[0], one) for step, one in enumerate(wanted))
+    monkeypatch.undo()
+    small = PictureSet([folder], 5)
+    small.room = 3 * 64 * 64 * 2
+    assert all(torch.equal(small.batch(step, 4, 32)[0], one) for step, one in enumerate(wanted))
+    assert (len(small.kept), small.room) == (2, 0)
+    monkeypatch.setattr(pictures, "free_memory", lambda _: 800)
+    assert PictureSet([folder]).room == 200
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert PictureSet([folder]).room == 50

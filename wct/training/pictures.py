@@ -19,6 +19,7 @@ from torch import Tensor
 
 from wct.errors import TrainingError
 from wct.memory import free_memory
+from wct.training.processes import on_this_machine
 
 __all__ = ["PictureSet"]
 
@@ -85,7 +86,7 @@ class PictureSet:
     def __post_init__(self) -> None:
         self.entries = [entry for source in self.sources for entry in _entries(Path(source))]
         self.tried: set[int] = set()
-        self.room = int(KEPT * free_memory(torch.device("cpu")))
+        self.room = int(KEPT * free_memory(torch.device("cpu")) / on_this_machine())
         if not self.entries:
             raise TrainingError(
                 f"no pictures in {', '.join(map(str, self.sources))}; name folders or tar files of some"

@@ -26,6 +26,7 @@ __all__ = [
     "is_main",
     "joined",
     "mean",
+    "on_this_machine",
     "own_device",
     "share",
     "spread",
@@ -92,6 +93,11 @@ def joined() -> Iterator[None]:
         dist.destroy_process_group()
 
 
+def on_this_machine() -> int:
+    """How many of the processes share this machine, as who started them says."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 def own_device(name: str) -> torch.device:
     """`choose_device`, but each of several processes gets a GPU of its own: that of its place on its machine.
 
@@ -100,7 +106,7 @@ def own_device(name: str) -> torch.device:
     device = choose_device(name)
     if _count() == 1 or device.type == "cpu":
         return device
-    here, there = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    here, there = on_this_machine(), torch.cuda.device_count()
     if device.type != "cuda" or device.index is not None:
         raise UsageError(f"device {name!r} is for one process, not {_count()}; choose cpu, or cuda for a GPU each")
     if here > there:
