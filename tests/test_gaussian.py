@@ -401,14 +401,6 @@ def test_convolutions_on_cuda_are_exact_and_repeatable(monkeypatch: pytest.Monke
     assert not flags.allow_tf32 and flags.deterministic
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_statistics_stay_on_cuda_and_agree_with_the_cpu() -> None:
-    pixels = torch.rand(16, 40, 40, generator=generator(1))
-    there = Gaussian.of(pixels.cuda())
-    assert there.cov.device.type == "cuda"
-    assert_same(there.to("cpu"), Gaussian.of(pixels), rtol=1e-6)
-
-
 def test_moving_moves_both_parts_and_keeps_what_is_there() -> None:
     here = Gaussian.of(torch.rand(3, 20, generator=generator(0)))
     assert here.to("cpu") is here

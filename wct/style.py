@@ -175,10 +175,9 @@ class Style:
 
     def to(self, device: torch.device | str) -> Style:
         """The same with its statistics on another device, where they are then solved once for all contents."""
-        found = [{level: one.to(device) for level, one in part.gaussians.items()} for part in self.parts]
-        return replace(
-            self, parts=tuple(replace(part, gaussians=one) for part, one in zip(self.parts, found, strict=True))
-        )
+        moved = ({level: one.to(device) for level, one in part.gaussians.items()} for part in self.parts)
+        parts = (replace(part, gaussians=found) for part, found in zip(self.parts, moved, strict=True))
+        return replace(self, parts=tuple(parts))
 
     def barycentre(self) -> Style:
         """One Gaussian per level in place of all parts': their Wasserstein barycentre."""

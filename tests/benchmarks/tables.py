@@ -34,44 +34,37 @@ def conditions(report: dict[str, Any]) -> str:
     return f"{of['device']}, {of['threads']} threads, float32, torch {of['torch'].split('+')[0]}, medians of {of['n']}."
 
 
+def beside(report: dict[str, Any], memory: str) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """The runs of the paper's algorithm and of the models: what to call it, the run, and `memory` once for each."""
+    taken = {row["model"]: f"{row[memory]:,.0f} MB" for row in report["memory"]}
+    for run in report["runs"]:
+        if run["model"] == "reference":
+            yield "the paper's algorithm, VGG-19", run, taken[run["model"]]
+        elif run["style"] in WAYS:
+            yield f"{run['model']}, {WAYS[run['style']]}", run, taken[run["model"]] if run["style"] == "held" else ""
+
+
 def against(report: dict[str, Any]) -> str:
     """Every model and way beside the paper's algorithm, at one size."""
-    above = {row["model"]: f"{row['above_mb']:,.0f} MB" for row in report["memory"]}
 
     def rows() -> Iterator[Sequence[str]]:
-        for run in report["runs"]:
-            paper = run["model"] == "reference"
-            if not paper and run["style"] not in WAYS:
-                continue
-            yield [
-                "the paper's algorithm, VGG-19" if paper else f"{run['model']}, {WAYS[run['style']]}",
-                f"{run['compute_s']['median']:.2f}",
-                f"{run['times_faster']:.1f}",
-                f"{run['ceiling_share']:.0%}",
-                above[run["model"]] if paper or run["style"] == "held" else "",
-            ]
+        for name, run, memory in beside(report, "above_mb"):
+            figures = f"{run['compute_s']['median']:.2f}", f"{run['times_faster']:.1f}", f"{run['ceiling_share']:.0%}"
+            yield [name, *figures, memory]
 
     return table(["", "seconds", "times faster", "of the convolution ceiling", "memory above torch's"], rows())
 
 
 def on_gpu(report: dict[str, Any]) -> str:
     """As `against`, with the part of solving: of the time as it is, and with reading and writing files."""
-    memory = {row["model"]: f"{row['device_mb']:,.0f} MB" for row in report["memory"]}
 
     def rows() -> Iterator[Sequence[str]]:
-        for run in report["runs"]:
-            paper = run["model"] == "reference"
-            if paper or run["style"] in WAYS:
-                solve, compute = run["stages"]["solve"]["median"], run["compute_s"]["median"]
-                yield [
-                    "the paper's algorithm, VGG-19" if paper else f"{run['model']}, {WAYS[run['style']]}",
-                    f"{1e3 * compute:.0f}",
-                    f"{run['times_faster']:.1f}",
-                    f"{1e3 * solve:.0f}",
-                    f"{solve / compute:.0%}",
-                    f"{solve / run['total_s']['median']:.0%}",
-                    memory[run["model"]] if paper or run["style"] == "held" else "",
-                ]
+        for name, run, memory in beside(report, "device_mb"):
+            solve, compute, total = (
+                one["median"] for one in (run["stages"]["solve"], run["compute_s"], run["total_s"])
+            )
+            times = f"{1e3 * compute:.0f}", f"{run['times_faster']:.1f}", f"{1e3 * solve:.0f}"
+            yield [name, *times, f"{solve / compute:.0%}", f"{solve / total:.0%}", memory]
 
     head = ["", "ms", "times faster", "solving, ms", "of the time", "of the time with files", "memory on the GPU"]
     return table(head, rows())

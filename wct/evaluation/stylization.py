@@ -48,7 +48,7 @@ def style_distance(vgg: Model, output: Picture, style: Picture | Style) -> float
     stylizer = Stylizer(vgg)
     found = stylizer.style(output, scale=None).parts[0].gaussians
     wanted = stylizer.style(style).parts[0].gaussians
-    pairs = [(found[level], wanted[level].to(vgg.device)) for level in LEVELS]
+    pairs = [(found[level], wanted[level]) for level in LEVELS]
     covariances = fmean(_covariances(one, other) for one, other in pairs)
     means = fmean(_relative(one.mean, other.mean) for one, other in pairs)
     return (covariances + means) / 2

@@ -62,9 +62,9 @@ def check_numbers(tensors: Mapping[str, Tensor], path: Path, halves: bool = Fals
         if not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{label(path)}: {label(name)} holds inf or NaN; restore the file")
     # Copied, or a single tensor would keep the whole file in memory.
-    kept = {torch.float16} if halves else set()
+    small = torch.float16 if halves else torch.float32
     return {
-        name: tensor.to(tensor.dtype if tensor.dtype in kept else torch.float32, copy=True)
+        name: tensor.to(small if tensor.dtype == torch.float16 else torch.float32, copy=True)
         for name, tensor in tensors.items()
     }
 

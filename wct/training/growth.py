@@ -19,11 +19,9 @@ def has_room(larger: ModelSpec, smaller: ModelSpec) -> bool:
 def _has_room(larger: StageSpec, smaller: StageSpec) -> bool:
     if (larger.refine, larger.picture) != (smaller.refine, smaller.picture) or len(larger.high) != len(smaller.high):
         return False
-    if smaller.low and len(larger.low) > len(smaller.low):
-        widths = [*smaller.low, *[smaller.low[-1]] * (len(larger.low) - len(smaller.low))]
-    else:
-        widths = smaller.low
-    own, before = [*larger.low, *larger.high], [*widths, *smaller.high]
+    # More convolutions than the smaller one has begin as wide as its last, and where that has none they cannot.
+    more = smaller.low[-1:] * (len(larger.low) - len(smaller.low))
+    own, before = [*larger.low, *larger.high], [*smaller.low, *more, *smaller.high]
     return len(own) == len(before) and all(a >= b for a, b in zip(own, before, strict=True))
 
 

@@ -122,13 +122,14 @@ class _Trainer:
     def step(self, parts: Mapping[str, Tensor], rate: float, clip: float, files: list[str]) -> None:
         """One step down the sum of `parts`; TrainingError with the names of `files` where it is not finite."""
         own = torch.stack(list(parts.values()))
+        whole = own.sum()
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(own.sum())
+        torch.autograd.backward(whole)
         # A GPU still works at the gradient when this waits for the loss, and has the step before it while the next
         # one is prepared: numbers are asked for as late as they may be.
-        self._check("the loss", own.sum(), files)
+        self._check("the loss", whole, files)
         add_gradients(self.weights)
         norm = nn.utils.clip_grad_norm_(self.weights, clip)
         numbers = total(own).tolist()
