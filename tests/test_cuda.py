@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from wct.methods.stylenet import StyleNet
 from wct.models import Model
 from wct.polar import modulus
 from wct.samples import PAINTINGS, paint
+from wct.training.looks import Looks
+from wct.training.recipe import Phase
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -186,6 +189,21 @@ def test_training_goes_as_on_the_cpu(call: Call, tmp_path: Path, model: dict[str
     weights = [Model.load(tmp_path / f"on-{device}", encoder=eye).decoder.state_dict() for device in ("cpu", "cuda")]
     for name, one in weights[0].items():
         torch.testing.assert_close(weights[1][name], one, rtol=1e-2, atol=2e-3)
+
+
+def test_stylised_pictures_teach_as_on_the_cpu(here: wct.Stylizer) -> None:
+    pictures = torch.stack([paint(name).resized((96, 96)).rgb for name in sorted(PAINTINGS)[:4]])
+    phase = Phase(steps=1, batch=4, size=96, rate=1.0, entries=(0, 0, 1, 0, 0), looks=3, style=1.0, content=0.5)
+    found = []
+    for device in ("cpu", "cuda"):
+        encoder, decoder = (copy.deepcopy(part).to(device) for part in (here.model.encoder, here.model.decoder))
+        decoder = decoder.float().requires_grad_(True)
+        parts = Looks(encoder, decoder, encoder)(phase, pictures.to(device))
+        torch.stack([part.float() for part in parts.values()]).sum().backward()
+        slopes = torch.cat([p.grad.cpu().flatten() for p in decoder.parameters() if p.grad is not None])
+        found.append((slopes, [float(part.detach()) for part in parts.values()]))
+    assert found[1][1] == pytest.approx(found[0][1], rel=1e-3)
+    assert torch.cosine_similarity(found[0][0], found[1][0], dim=0) > 0.99
 
 
 def test_the_command_uses_the_gpu(call: Call, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
 from wct.models.spec import LEVELS, parse_spec
 from wct.training.decoders import EndToEnd, blockwise, needed
+from wct.training.looks import Looks
 from wct.training.processes import add_gradients, is_main, joined, share
 from wct.training.recipe import Phase
 
@@ -32,6 +33,7 @@ PHASES = {
     "end to end": Phase(1, 7, 32, 1e-3, entries=(1, 2, 1, 2, 1), stages=1.0, pixels=1.0, features=1.0),
     "into the encoder": Phase(1, 6, 32, 1e-3, entries=(1, 1, 1, 1, 2), through=(2, 4, 5), stages=1.0, pixels=1.0),
     "stylised": Phase(1, 9, 32, 1e-3, entries=(0, 3, 3, 0, 3), pixels=1.0, features=0.5, stylised=0.7),
+    "looks": Phase(1, 8, 32, 1e-3, entries=(1, 1, 1, 1, 1), pixels=1.0, looks=3, style=1.0, content=1.0),
 }
 RATE = 1e-6
 """So small that rounding does not grow from step to step."""
@@ -46,6 +48,8 @@ def gradient(phase: Phase) -> tuple[Tensor, Tensor]:
     features = encoder(own, LEVELS, counts=needed(phase, mine) if phase.entries else None)
     if phase.entries:
         parts = EndToEnd(encoder, decoder, 1)(phase, features, own, 0)
+        if phase.looks:
+            parts |= Looks(encoder, decoder, Encoder(SPEC.encoder).double().requires_grad_(False))(phase, own)
     else:
         parts = blockwise(decoder, features, own)
     loss = torch.stack(list(parts.values())).sum()
@@ -114,6 +118,7 @@ def folder(tmp_path: Path) -> Path:
         "decoder": [
             phase | {"steps": 2, "distil": 1.0, "stages": 1.0},
             phase | {"steps": 2, "entries": [1, 1, 1, 0, 2], "pixels": 1.0, "stages": 1.0, "stylised": 0.5},
+            phase | {"steps": 2, "entries": [1, 1, 0, 0, 1], "pixels": 1.0, "looks": 2, "style": 1.0},
         ],
     }
     (tmp_path / "recipe.toml").write_text(tomli_w.dumps(TINY | {"train": train}))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import io
 import tarfile
+from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -18,8 +20,10 @@ from strategies import seeds
 from tiny import PICTURED, TINY
 from torch import Tensor, nn
 
+from wct import Picture, Stylizer
 from wct.cli import main
 from wct.errors import ModelError, TrainingError
+from wct.evaluation import content_distance, style_distance
 from wct.models import Model, find
 from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
@@ -30,6 +34,7 @@ from wct.training.closed_form import finish_decoder, leading_channels, ridge, st
 from wct.training.decoders import EndToEnd, Group, groups, needed, stylised, train_decoders
 from wct.training.encoder import distillation, fresh_encoder, load_teacher, train_encoder
 from wct.training.growth import grown, has_room
+from wct.training.looks import Looks
 from wct.training.loop import Run, train
 from wct.training.pictures import PictureSet
 from wct.training.recipe import Phase, Recipe
@@ -40,6 +45,7 @@ ONE_PHASE: dict[str, object] = {"steps": 1, "batch": 2, "size": 32, "rate": 1e-3
 WRONG_NUMBERS = [
     *[("steps", 1.5), ("batch", 0), ("size", "x"), ("warmup", -1), ("rate", float("nan")), ("clip", True)],
     *[("entries", 3), ("entries", [1, 1]), ("entries", [0] * 5), ("entries", [1] * 5), ("through", ["x"])],
+    *[("looks", 2), ("looks", -1), ("style", -1.0)],
 ]
 RECIPE = Recipe(SPEC, seed=0, precision="float32", start=8, start_size=48, encoder=[], decoder=[], table={})
 
@@ -247,6 +253,38 @@ def test_stylised_features_move_towards_the_next_pictures_mean() -> None:
         assert float((after - aim).norm()) < float((before - aim).norm())
 
 
+def test_stylised_pictures_are_judged_as_the_stylizer_makes_them(folder: Path, vgg: Encoder, tiny_model: Model) -> None:
+    eye, stylizer = Model(tiny_model.card, vgg, None, torch.device("cpu")), Stylizer(tiny_model)
+    batch, _ = PictureSet([folder]).batch(0, 5, 64)
+    pairs = list(pairwise([*map(Picture, batch[2:]), Picture(batch[2])]))
+    made = [stylizer(content, style) for content, style in pairs]
+    wanted = {
+        "style": fmean(style_distance(eye, one, style) for one, (_, style) in zip(made, pairs, strict=True)),
+        "content": 0.3
+        * fmean(content_distance(eye, one, content) for one, (content, _) in zip(made, pairs, strict=True)),
+    }
+    phase = Phase(steps=1, batch=5, size=64, rate=1.0, entries=(0, 1, 0, 1, 0), looks=3, style=1.0, content=0.3)
+    parts = Looks(tiny_model.encoder, tiny_model.decoder, vgg)(phase, batch)
+    assert {name: float(part) for name, part in parts.items()} == pytest.approx(wanted, rel=1e-3)
+
+
+def test_stages_learn_to_come_nearer_to_styles(folder: Path, vgg: Encoder) -> None:
+    torch.manual_seed(0)
+    encoder, decoder = Encoder(SPEC.encoder).requires_grad_(False), Decoder(SPEC)
+    batch, _ = PictureSet([folder]).batch(0, 5, 64)
+    start_decoder(decoder, encoder, batch, torch.Generator().manual_seed(0))
+    phase = Phase(steps=30, batch=5, size=64, rate=3e-4, entries=(0, 1, 0, 1, 0), looks=3, style=1.0)
+    looks, optimiser = Looks(encoder, decoder, vgg), torch.optim.Adam(decoder.parameters(), phase.rate)
+    losses = []
+    for _ in range(phase.steps):
+        parts = looks(phase, batch)
+        optimiser.zero_grad()
+        parts["style"].backward()
+        optimiser.step()
+        losses.append(float(parts["style"].detach()))
+    assert losses[-1] < 0.9 * losses[0]
+
+
 def test_groups_share_out_the_batch_deepest_first() -> None:
     phase = Phase(steps=1, batch=8, size=32, rate=1.0, entries=(1, 0, 2, 2, 3), stylised=0.5)
     found = groups(phase)
@@ -290,6 +328,7 @@ def test_resume_repeats_the_uninterrupted_run(
             Phase(
                 steps=3, batch=6, size=32, rate=1e-3, entries=[0, 2, 2, 0, 2], pixels=1.0, features=1.0, stylised=0.5
             ),
+            Phase(steps=3, batch=4, size=32, rate=1e-3, entries=[0, 1, 0, 1, 0], pixels=1.0, looks=2, style=1.0),
         ],
     )
 
@@ -306,12 +345,12 @@ def test_resume_repeats_the_uninterrupted_run(
         monkeypatch.setattr(PictureSet, "batch", interrupted)
         try:
             encoder = train_encoder(recipe, vgg, data, run)
-            return weights(train_decoders(recipe, encoder, teacher, data, run))
+            return weights(train_decoders(recipe, encoder, teacher, data, run, eye=vgg))
         finally:
             monkeypatch.setattr(PictureSet, "batch", batch)
 
     needed = whole(tmp_path / "whole", None)
-    for stop_at in (3, 8):
+    for stop_at in (3, 8, 12):
         with pytest.raises(StopError):
             whole(tmp_path / "parts", stop_at)
     for _ in range(2):  # and again where it is done
@@ -379,7 +418,9 @@ def test_the_learning_rate_warms_up_and_falls() -> None:
 def test_the_shipped_recipes_are_those_of_the_models(name: str) -> None:
     recipe = Recipe.read(Path(__file__).parents[1] / "decoders" / "recipes" / f"{name}.toml")
     assert recipe.spec == find(name).spec
-    assert recipe.decoder and all(sum(phase.entries) in (0, phase.batch) for phase in recipe.decoder)
+    assert recipe.decoder and all(
+        not phase.entries or sum(phase.entries) + phase.looks == phase.batch for phase in recipe.decoder
+    )
 
 
 @given(st.lists(st.floats(0.001, 1000), min_size=5, max_size=5), seeds)

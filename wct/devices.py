@@ -9,7 +9,7 @@ from torch import nn
 
 from wct.errors import UsageError
 
-__all__ = ["choose_device", "make_exact", "placed"]
+__all__ = ["choose_device", "has_kernels", "make_exact", "placed"]
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -17,11 +17,13 @@ M = TypeVar("M", bound=nn.Module)
 def choose_device(name: str | None = None) -> torch.device:
     """The named device, or the best one present: CUDA, then Apple's MPS, then the CPU.
 
-    Raises UsageError for a name that torch does not know or a device that is not there.
+    Raises UsageError for a name that torch does not know, a device that is not there, and a GPU of a generation that
+    the installed torch was not built for.
     """
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name is None or name == "auto":
-        name = next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
+        works = there | {"cuda": there["cuda"] and has_kernels(0)}
+        name = next(kind for kind in ("cuda", "mps", "cpu") if works[kind])
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -31,8 +33,25 @@ def choose_device(name: str | None = None) -> torch.device:
     ):
         present = ", ".join(kind for kind, is_there in there.items() if is_there)
         raise UsageError(f"device {name!r} is not there; choose auto or one of {present}")
+    if device.type == "cuda" and not has_kernels(device.index or 0):
+        built = ", ".join(torch.cuda.get_arch_list())
+        raise UsageError(f"device {name!r}: this torch has no kernels for it, only for {built}; choose cpu")
     make_exact(device)
     return device
+
+
+def has_kernels(index: int) -> bool:
+    """Whether the installed torch was built for a GPU's generation, or has code that can be translated for it."""
+    if torch.version.hip is not None:
+        return True
+    major, minor = torch.cuda.get_device_capability(index)
+    for built in torch.cuda.get_arch_list():
+        kind, _, number = built.partition("_")
+        own = divmod(int(number.rstrip("af")), 10)
+        # Binaries run on later ones of the same generation, PTX on all later ones.
+        if own <= (major, minor) and (kind == "compute" or own[0] == major):
+            return True
+    return False
 
 
 def make_exact(device: torch.device) -> None:

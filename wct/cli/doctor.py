@@ -66,10 +66,13 @@ def _devices() -> dict[str, str]:
     """{device: what it is} for every device there is."""
     import torch
 
+    from wct.devices import has_kernels
+
     found = {"cpu": f"{platform.machine()}, {torch.get_num_threads()} threads"}
     for index in range(torch.cuda.device_count()):
         about = torch.cuda.get_device_properties(index)
-        found[f"cuda:{index}"] = f"{about.name}, {about.total_memory / 2**30:.0f} GiB"
+        usable = "" if has_kernels(index) else ", not used: this torch has no kernels for it"
+        found[f"cuda:{index}"] = f"{about.name}, {about.total_memory / 2**30:.0f} GiB{usable}"
     if torch.backends.mps.is_available():
         found["mps"] = "Apple GPU"
     return found

@@ -94,10 +94,12 @@ def decoders(
         else:
             body, chain = _encoder(plan, place, encoder), None
         # Only where the encoder goes on learning does it need its teacher.
-        eye = load_vgg(vgg, str(place.device)) if any(phase.distil for phase in plan.decoder) else None
+        learns = any(phase.distil for phase in plan.decoder)
+        judged = any(phase.looks for phase in plan.decoder)
+        eye = load_vgg(vgg, str(place.device)).encoder if learns or judged else None
         with _running(pictures, place):
-            teacher = load_teacher(plan, eye.encoder, place, pictures) if eye else None
-            train_decoders(plan, body, teacher, pictures, place, chain)
+            teacher = load_teacher(plan, eye, place, pictures) if eye and learns else None
+            train_decoders(plan, body, teacher, pictures, place, chain, eye)
         if export is not None and is_main():
             _write(plan, place, export)
 

@@ -10,23 +10,18 @@ from statistics import fmean, median
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from wct.errors import InputError
-from wct.gaussian import ROUNDING, Gaussian
+from wct.evaluation.distances import CONTENT_LEVELS, of_features, of_statistics
 from wct.images import Picture, read
 from wct.images.label import label
 from wct.models import Model
-from wct.models.spec import LEVELS
 from wct.style import Style
 from wct.stylizer import Stylizer
 
 __all__ = ["content_distance", "style_distance", "stylization"]
 
-CONTENT_LEVELS = (3, 4)
 COLUMNS = ("content", "style", "output")
-FLAT = 1e-6
-"""A variance below this share of the mean square of its level counts as a flat channel."""
 
 
 def style_distance(vgg: Model, output: Picture, style: Picture | Style) -> float:
@@ -46,12 +41,8 @@ def style_distance(vgg: Model, output: Picture, style: Picture | Style) -> float
         NumericsError: features are not finite.
     """
     stylizer = Stylizer(vgg)
-    found = stylizer.style(output, scale=None).parts[0].gaussians
-    wanted = stylizer.style(style).parts[0].gaussians
-    pairs = [(found[level], wanted[level]) for level in LEVELS]
-    covariances = fmean(_covariances(one, other) for one, other in pairs)
-    means = fmean(_relative(one.mean, other.mean) for one, other in pairs)
-    return (covariances + means) / 2
+    found, wanted = stylizer.style(output, scale=None), stylizer.style(style)
+    return float(of_statistics(found.parts[0].gaussians, wanted.parts[0].gaussians))
 
 
 @torch.inference_mode()
@@ -68,7 +59,7 @@ def content_distance(vgg: Model, output: Picture, content: Picture) -> float:
     """
     pictures = output, content.resized(output.size)
     one, other = (vgg.encoder(picture.rgb[None].to(vgg.device), CONTENT_LEVELS) for picture in pictures)
-    return fmean(float((_normal(one[k]) - _normal(other[k])).square().mean()) for k in CONTENT_LEVELS)
+    return float(of_features(one, other))
 
 
 def stylization(pairs: Path, vgg: Model, progress: Callable[[int, int], None] = lambda *_: None) -> dict[str, Any]:
@@ -140,24 +131,6 @@ def _picture(row: _Row, column: str, folder: Path) -> Picture:
         return read(folder / row.paths[column])
     except InputError as error:
         raise InputError(f"{row.place}: {column} {error}") from error
-
-
-def _relative(found: Tensor, wanted: Tensor, rounding: float = 0.0) -> float:
-    """|found - wanted| / |wanted|, or over |found| where what is wanted is rounding."""
-    difference, scale, own = (float(torch.linalg.vector_norm(x)) for x in (found - wanted, wanted, found))
-    return difference / (scale if scale > rounding else max(own, rounding)) if difference > 0 else 0.0
-
-
-def _covariances(found: Gaussian, wanted: Gaussian) -> float:
-    # A flat picture's features vary by rounding, and so does their covariance.
-    return _relative(found.cov, wanted.cov, float((ROUNDING * wanted.mean).square().sum()))
-
-
-def _normal(features: Tensor) -> Tensor:
-    """Features (1, C, H, W) with mean 0 and variance 1 per channel, or about 0 where a channel is flat."""
-    variance, mean = torch.var_mean(features, dim=(2, 3), correction=0, keepdim=True)
-    floor = FLAT * features.square().mean()
-    return (features - mean) / (variance + floor).clamp_min(torch.finfo(features.dtype).tiny).sqrt()
 
 
 def _summary(values: Sequence[float]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from wct.models.encoder import Encoder, halved
 from wct.models.spec import LEVELS
 from wct.training.closed_form import PIXEL_FLOOR, finish_decoder, start_decoder
 from wct.training.encoder import distillation
+from wct.training.looks import Looks
 from wct.training.loop import Run, autocast, train
 from wct.training.pictures import PictureSet
 from wct.training.processes import gathered, mean, share, variance
@@ -226,12 +227,14 @@ def train_decoders(
     data: PictureSet,
     run: Run,
     decoder: Decoder | None = None,
+    eye: Encoder | None = None,
 ) -> nn.ModuleDict:
     """Train the chain for `encoder` through the recipe's decoder phases; resumes the run's checkpoint if there is one.
 
     It starts as `decoder`, or where that is None in closed form. In phases with `distil` the encoder learns along: it
     keeps to its teacher and is moved by the pixels too. Features of an encoder without heads are brought to unit size
-    first; `restored` undoes that. Returns {"encoder", "decoder"} as trained.
+    first; `restored` undoes that. In phases with `looks` VGG-19, the `eye`, judges stylised pictures. Returns
+    {"encoder", "decoder"} as trained.
     """
     solved = recipe.spec.stages[1].picture
     if solved and any(phase.entries and not any(phase.entries[1:]) for phase in recipe.decoder):
@@ -246,6 +249,7 @@ def train_decoders(
         again.requires_grad_(False)
     encoder.requires_grad_(any(phase.distil for phase in recipe.decoder))
     end_to_end = EndToEnd(encoder, decoder, recipe.seed)
+    looks = None if eye is None else Looks(encoder, decoder, eye)
 
     def loss(phase: Phase, pictures: Tensor, step: int) -> dict[str, Tensor]:
         parts: dict[str, Tensor] = {}
@@ -259,6 +263,8 @@ def train_decoders(
                 with torch.no_grad():
                     targets = teacher(pictures)
                 parts = {f"relu{k}_1": phase.distil * share for k, share in distillation(features, targets).items()}
+            if phase.looks and looks is not None:
+                parts |= looks(phase, pictures)
             if phase.entries:
                 return parts | end_to_end(phase, features, pictures, step)
             detached = {k: f.detach() for k, f in features.items()}

@@ -13,6 +13,9 @@ from wct.models.spec import LEVELS, ModelSpec, as_table, parse, parse_spec, read
 
 __all__ = ["Phase", "Recipe"]
 
+WEIGHTS = ("distil", "stages", "pixels", "features", "stylised", "style", "content")
+"""The numbers of a phase that say how much something counts."""
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -25,6 +28,9 @@ class Phase:
     the share of the encoder's variance that a stage misses, `pixels` for the logarithm of the squared error of the
     picture, `features` for the share missed after encoding the decoded picture again. The part `stylised` of the
     pictures enters the chain with stylised features.
+
+    Beside the `entries` further pictures of a batch, `looks` in number, are stylised on all levels, each in the style
+    of the next one. `style` and `content` weigh their distances from style and content, as VGG-19 sees them.
 
     Raises ValueError where a number is of another kind or out of range.
     """
@@ -43,9 +49,12 @@ class Phase:
     pixels: float = 0.0
     features: float = 0.0
     stylised: float = 0.0
+    looks: int = 0
+    style: float = 0.0
+    content: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 0), ("batch", 1), ("size", 1), ("warmup", 0)):
+        for name, least in (("steps", 0), ("batch", 1), ("size", 1), ("warmup", 0), ("looks", 0)):
             if not _is_whole(value := getattr(self, name), least):
                 raise ValueError(f"{name} is {value!r}, needs a whole number from {least}")
         for name, lengths in (("entries", (0, len(LEVELS))), ("through", range(len(LEVELS) + 1))):
@@ -56,7 +65,9 @@ class Phase:
                 raise ValueError(f"{name} has {len(value)} numbers, needs one for each level or none")
         if self.entries and not 1 <= sum(self.entries) <= self.batch:
             raise ValueError(f"entries are {sum(self.entries)} pictures, needs 1 to {self.batch}, the batch")
-        for name in ("rate", "final", "clip", "distil", "stages", "pixels", "features", "stylised"):
+        if self.looks == 1 or (self.looks and not self.entries) or sum(self.entries) + self.looks > self.batch:
+            raise ValueError(f"looks is {self.looks}, needs 0, or from 2 to what entries leave of the batch")
+        for name in ("rate", "final", "clip", *WEIGHTS):
             value = getattr(self, name)
             if type(value) not in (int, float) or not isfinite(value) or value < 0:
                 raise ValueError(f"{name} is {value!r}, needs a number from 0")
