@@ -285,6 +285,14 @@ def test_stages_learn_to_come_nearer_to_styles(folder: Path, vgg: Encoder) -> No
     assert losses[-1] < 0.9 * losses[0]
 
 
+def test_stylised_pictures_without_an_eye_are_refused_before_the_work(folder: Path, tmp_path: Path) -> None:
+    phase = Phase(steps=1, batch=4, size=48, rate=1.0, entries=(0, 1, 0, 1, 0), looks=2, style=1.0)
+    recipe, run = dataclasses.replace(RECIPE, decoder=[phase]), run_in(tmp_path / "run")
+    with pytest.raises(TrainingError, match="VGG-19 judges"):
+        train_decoders(recipe, Encoder(SPEC.encoder), None, PictureSet([folder]), run)
+    assert not any(run.folder.iterdir())
+
+
 def test_groups_share_out_the_batch_deepest_first() -> None:
     phase = Phase(steps=1, batch=8, size=32, rate=1.0, entries=(1, 0, 2, 2, 3), stylised=0.5)
     found = groups(phase)

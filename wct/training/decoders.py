@@ -241,6 +241,8 @@ def train_decoders(
         raise TrainingError(
             "a phase has pictures at relu1_1 alone, whose stage is solved; give it some at other levels"
         )
+    if eye is None and any(phase.looks for phase in recipe.decoder):
+        raise TrainingError("a phase has looks, which VGG-19 judges; give its encoder as the eye")
     encoder, decoder = prepared(recipe, encoder, decoder, data, run)
     decoder.requires_grad_(True)
     if (again := decoder.stages[1].again) is not None:
