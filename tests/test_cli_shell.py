@@ -205,6 +205,27 @@ def test_a_signal_is_not_lost_where_exceptions_are(call: Call, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_whose_exception_went_nowhere_comes_again(
+    call: Call, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As in the callbacks with which the interpreter drops the locks of modules that it has imported."""
+
+    class Resource: ...
+
+    kept = []
+
+    def lose(*_: object, **__: object) -> None:
+        one = Resource()
+        kept.append(weakref.ref(one, lambda _: os.kill(os.getpid(), number)))
+        del one
+        signal.sigtimedwait([], LIMIT)
+
+    monkeypatch.setattr("wct.images.output.check_output", lose)
+    line = call("stylize", "a.png", "b.png").refused(128 + number)
+    assert line == f"error: {'interrupted' if number == signal.SIGINT else 'terminated'}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_at_the_very_end_are_too_late(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     class Last(io.StringIO):
         def flush(self) -> None:
@@ -217,6 +238,6 @@ def test_signals_at_the_very_end_are_too_late(monkeypatch: pytest.MonkeyPatch, n
 
 def test_nothing_is_left_changed_in_this_process() -> None:
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in numbers]
+    before = [signal.getsignal(number) for number in numbers], sys.unraisablehook
     assert main(["--version"]) == 0
-    assert [signal.getsignal(number) for number in numbers] == before
+    assert ([signal.getsignal(number) for number in numbers], sys.unraisablehook) == before

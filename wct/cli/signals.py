@@ -22,23 +22,36 @@ class Signals:
     """SIGINT and SIGTERM as exceptions, so that temporary files are removed, until the command has ended.
 
     They wait while a library is loaded, for torch aborts the process where its own code is interrupted, and while
-    Python takes things apart, where exceptions are lost.
+    Python takes things apart, which it does to the end. Where the exception is lost all the same, as in a callback of
+    the interpreter's own, it comes again.
     """
 
     def __init__(self) -> None:
         self.ended = False
         self._heard: KeyboardInterrupt | None = None
         self._waiting: list[Timer] = []
+        self._told = sys.unraisablehook
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.ended:
             return
         if _loading() or _dismantling(frame):
-            self._waiting.append(Timer(0.05, os.kill, (os.getpid(), number)))
-            self._waiting[-1].start()
+            self._later(number)
         else:
             self._heard = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
             raise self._heard
+
+    def lost(self, what: sys.UnraisableHookArgs) -> None:
+        """`sys.unraisablehook`: a signal whose exception went nowhere comes again."""
+        if self._heard is None or what.exc_value is not self._heard:
+            self._told(what)
+            return
+        self._later(signal.SIGTERM if isinstance(self._heard, Terminated) else signal.SIGINT)
+        self._heard = None
+
+    def _later(self, number: int) -> None:
+        self._waiting.append(Timer(0.05, os.kill, (os.getpid(), number)))
+        self._waiting[-1].start()
 
     def close(self) -> None:
         """Nothing comes later."""
@@ -72,10 +85,12 @@ def heeded(*, ours: bool) -> Iterator[Signals]:
     """`Signals` at work; for good where the process is `ours`, for it ends with the command."""
     signals = Signals()
     old = {number: signal.signal(number, signals) for number in (signal.SIGINT, signal.SIGTERM)}
+    told, sys.unraisablehook = sys.unraisablehook, signals.lost
     try:
         yield signals
     finally:
         signals.close()
         if not ours:
+            sys.unraisablehook = told
             for number, handler in old.items():
                 signal.signal(number, handler)
