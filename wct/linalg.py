@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -85,16 +85,16 @@ def sqrt_pair(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> 
     """
     spectrum, kept, scale = _kept(matrix, cut, floor)
     return Roots(
-        root=spectrum.rebuilt(kept * scale, 1 / _sums(scale), kept),
-        inverse=spectrum.rebuilt(kept / scale, -1 / _products(scale), kept),
-        rest=spectrum.rebuilt((~kept).double(), torch.zeros_like(spectrum.matrix), kept),
+        root=spectrum.rebuilt(kept * scale, lambda: 1 / _sums(scale), kept),
+        inverse=spectrum.rebuilt(kept / scale, lambda: -1 / _products(scale), kept),
+        rest=spectrum.rebuilt((~kept).double(), lambda: torch.zeros_like(spectrum.matrix), kept),
     )
 
 
 def sqrt(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> Tensor:
     """`sqrt_pair(matrix, cut, floor).root` alone."""
     spectrum, kept, scale = _kept(matrix, cut, floor)
-    return spectrum.rebuilt(kept * scale, 1 / _sums(scale), kept)
+    return spectrum.rebuilt(kept * scale, lambda: 1 / _sums(scale), kept)
 
 
 def _kept(matrix: Tensor, cut: float, floor: float) -> tuple[_Spectrum, Tensor, Tensor]:
@@ -125,12 +125,12 @@ class _Spectrum(NamedTuple):
     values: Tensor
     vectors: Tensor
 
-    def rebuilt(self, values: Tensor, slopes: Tensor, kept: Tensor) -> Tensor:
+    def rebuilt(self, values: Tensor, slopes: Callable[[], Tensor], kept: Tensor) -> Tensor:
         """The matrix with f(eigenvalues) in place of its eigenvalues, and the gradient that this has.
 
         Args:
             values: (..., C), f of the eigenvalues.
-            slopes: (..., C, C), (f_i - f_j) / (l_i - l_j) where both are kept, without the cancellation.
+            slopes: gives (..., C, C), (f_i - f_j) / (l_i - l_j) where both are kept, without the cancellation.
             kept: (..., C), which ones are; f is constant over the others.
         """
         if not self.matrix.requires_grad:
@@ -138,7 +138,7 @@ class _Spectrum(NamedTuple):
         a, b = kept[..., :, None], kept[..., None, :]
         gaps = self.values[..., :, None] - self.values[..., None, :]
         across = (values[..., :, None] - values[..., None, :]) / torch.where(a != b, gaps, 1)
-        divided = torch.where(a & b, slopes, across * (a != b))
+        divided = torch.where(a & b, slopes(), across * (a != b))
         rebuilt: Tensor = _Rebuilt.apply(self.matrix, self.vectors, values, divided)
         return rebuilt
 
