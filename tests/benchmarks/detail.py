@@ -56,12 +56,13 @@ def main() -> None:
     given = parser.parse_args()
     eye, stylizer = Model.load("vgg19", encoder=given.vgg), Stylizer(loaded(given.model, given.vgg))
     photos, styles = (chosen(folder, given.count, given.size) for folder in (given.photos, given.styles))
+    own, seen = ([looking.style(style) for style in styles] for looking in (stylizer, Stylizer(eye)))
     table = Table("", "structure", "style distance", title=f"{len(photos)} pairs, short side {given.size}")
     with torch.inference_mode():
         for name, make in ways(stylizer).items():
-            made = [make(photo, style) for photo, style in zip(photos, styles, strict=True)]
+            made = [make(photo, style) for photo, style in zip(photos, own, strict=True)]
             kept = fmean(structure(*pair) for pair in zip(made, photos, strict=True))
-            far = fmean(style_distance(eye, *pair) for pair in zip(made, styles, strict=True))
+            far = fmean(style_distance(eye, *pair) for pair in zip(made, seen, strict=True))
             table.add_row(name, f"{kept:.2f}", f"{far:.2f}")
     Console().print(table)
 

@@ -30,7 +30,7 @@ class Signals:
         self.ended = False
         self._heard: KeyboardInterrupt | None = None
         self._waiting: list[Timer] = []
-        self._told = sys.unraisablehook
+        self.before = sys.unraisablehook
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.ended:
@@ -44,7 +44,7 @@ class Signals:
     def lost(self, what: sys.UnraisableHookArgs) -> None:
         """`sys.unraisablehook`: a signal whose exception went nowhere comes again."""
         if self._heard is None or what.exc_value is not self._heard:
-            self._told(what)
+            self.before(what)
             return
         self._later(signal.SIGTERM if isinstance(self._heard, Terminated) else signal.SIGINT)
         self._heard = None
@@ -85,12 +85,12 @@ def heeded(*, ours: bool) -> Iterator[Signals]:
     """`Signals` at work; for good where the process is `ours`, for it ends with the command."""
     signals = Signals()
     old = {number: signal.signal(number, signals) for number in (signal.SIGINT, signal.SIGTERM)}
-    told, sys.unraisablehook = sys.unraisablehook, signals.lost
+    sys.unraisablehook = signals.lost
     try:
         yield signals
     finally:
         signals.close()
         if not ours:
-            sys.unraisablehook = told
+            sys.unraisablehook = signals.before
             for number, handler in old.items():
                 signal.signal(number, handler)
