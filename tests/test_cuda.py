@@ -27,6 +27,7 @@ from wct.polar import modulus
 from wct.samples import PAINTINGS, paint
 from wct.training.looks import Looks
 from wct.training.recipe import Phase
+from wct.transforms import ot
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -137,6 +138,14 @@ def test_moduli_are_those_of_the_cpu() -> None:
     for size in (32, 512):
         matrix = torch.randn(size, size, generator=random, dtype=torch.float64)
         torch.testing.assert_close(modulus(matrix.cuda()).cpu(), modulus(matrix), rtol=1e-6, atol=1e-6)
+
+
+def test_optimal_transport_is_that_of_the_cpu() -> None:
+    for size, pixels in ((32, 4000), (256, 4000), (256, 200)):
+        own, style = (Gaussian.of(torch.rand(size, pixels, generator=generator(seed))) for seed in (0, 1))
+        wanted = ot(own, style).matrix
+        found = ot(own.to("cuda"), style.to("cuda")).matrix
+        torch.testing.assert_close(found.cpu(), wanted, rtol=0, atol=1e-6 * float(wanted.abs().max()))
 
 
 @pytest.mark.usefixtures("little_memory")

@@ -16,6 +16,7 @@ from wct.devices import make_exact
 from wct.errors import NumericsError, UsageError
 from wct.gaussian import DECODED, Gaussian, joined, merge
 from wct.maps import AffineMap, mix, normalised
+from wct.products import gram, linear
 
 pictures = channels.flatmap(any_rank)
 
@@ -28,11 +29,12 @@ def test_mean_and_covariance_are_the_textbook_ones(pixels: Tensor) -> None:
     assert_same(Gaussian.of(pixels), Gaussian(pixels.shape[1], *reference(pixels)))
 
 
-@given(channels.flatmap(full_rank), st.sampled_from([0.0, 1.0, 1e2, 1e4]))
-def test_float32_keeps_five_digits_whatever_the_mean(pixels: Tensor, offset: float) -> None:
+@given(channels.flatmap(full_rank), st.sampled_from([0.0, 1.0, 1e2, 1e4]), st.booleans())
+def test_float32_keeps_five_digits_whatever_the_mean(pixels: Tensor, offset: float, gradients: bool) -> None:
     single = (pixels + offset * pixels.abs().max()).float()
     mean, cov = reference(single)
-    found = Gaussian.of(single)
+    with torch.set_grad_enabled(gradients):
+        found = Gaussian.of(single)
     assert found.mean.dtype == found.cov.dtype == torch.float64
     rounding = torch.finfo(torch.float32).eps * float(mean.norm())
     assert float((found.cov - cov).norm()) <= 1e-5 * float(cov.norm()) + rounding**2
@@ -74,6 +76,18 @@ def test_blocks_do_not_show(block: int) -> None:
         plain, weighted = Gaussian.of(pixels), Gaussian.of(pixels, weights)
     assert_same(plain, Gaussian(50, *reference(pixels)))
     assert_same(weighted, Gaussian(40, *reference(pixels, weights)))
+
+
+@given(st.integers(1, 40), channels, channels, seeds)
+def test_products_are_the_same_without_gradients(count: int, size: int, others: int, seed: int) -> None:
+    pixels, matrix, weights = (
+        normal(shape, seed + i).float() for i, shape in enumerate([(count, size), (others, size), (count, 1)])
+    )
+    made = linear(pixels, matrix, matrix[:, 0]), gram(weights * pixels, pixels)
+    with torch.inference_mode():
+        again = linear(pixels, matrix, matrix[:, 0]), gram(weights * pixels, pixels)
+    for one, other in zip(made, again, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-4)
 
 
 @given(pictures, seeds)
@@ -243,7 +257,8 @@ def test_every_layout_is_mapped_alike() -> None:
 def test_features_keep_their_dtype_and_lose_only_its_rounding(dtype: torch.dtype) -> None:
     shear = AffineMap(normal((6, 6), 1), normal((6,), 2), normal((6,), 3))
     pixels = normal((6, 40), 4).to(dtype)
-    mapped = shear(pixels)
+    with torch.inference_mode():
+        mapped = shear(pixels)
     assert mapped.dtype == dtype
     torch.testing.assert_close(mapped.double(), shear(pixels.double()), rtol=torch.finfo(dtype).eps, atol=1e-5)
 
@@ -252,7 +267,9 @@ def test_features_keep_their_dtype_and_lose_only_its_rounding(dtype: torch.dtype
 def test_a_large_mean_costs_a_map_no_digits(offset: float) -> None:
     shear = AffineMap(normal((4, 4), 1), normal((4,), 2) + offset, normal((4,), 3))
     pixels = (normal((4, 50), 4) + offset).float()
-    torch.testing.assert_close(shear(pixels).double(), shear(pixels.double()), rtol=0, atol=2e-7 * max(offset, 10))
+    with torch.inference_mode():
+        mapped = shear(pixels)
+    torch.testing.assert_close(mapped.double(), shear(pixels.double()), rtol=0, atol=2e-7 * max(offset, 10))
 
 
 @given(channels.flatmap(lambda size: st.tuples(maps(size), any_rank(size))))

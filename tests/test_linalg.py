@@ -17,7 +17,7 @@ from torch import Tensor
 
 from wct.errors import NumericsError
 from wct.gaussian import Gaussian
-from wct.linalg import RELATIVE_CUT, Roots, at, exact_device, finite, sqrt_pair
+from wct.linalg import RELATIVE_CUT, Roots, at, cholesky, exact_device, finite, sqrt_pair
 from wct.polar import modulus, polar
 
 covariances = channels.flatmap(full_rank).map(lambda pixels: Gaussian.of(pixels).cov)
@@ -204,6 +204,25 @@ def test_a_single_number_has_to_be_finite() -> None:
 @pytest.mark.parametrize(("device", "home"), [("cpu", "cpu"), ("mps", "cpu"), ("cuda:1", "cuda:1")])
 def test_float64_home_of_a_device(device: str, home: str) -> None:
     assert exact_device(device) == torch.device(home)
+
+
+@given(any_covariances)
+def test_a_cholesky_factor_is_of_what_drops_nothing(cov: Tensor) -> None:
+    lower = cholesky(cov)
+    assert lower is None or not sqrt_pair(cov).rest.any()
+    if lower is not None:
+        torch.testing.assert_close(lower @ lower.mT, cov, rtol=0, atol=1e-10 * float(cov.abs().max()))
+
+
+@given(covariances)
+def test_it_is_found_where_all_directions_vary_alike(cov: Tensor) -> None:
+    assert cholesky(cov) is not None
+    assert cholesky(cov, floor=1.01 * float(torch.linalg.eigvalsh(cov)[0])) is None
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_there_is_none_of_what_is_not_finite(bad: float) -> None:
+    assert cholesky(torch.tensor([[1.0, 0.0], [0.0, bad]]).double()) is None
 
 
 # the modulus

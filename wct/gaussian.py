@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from wct.errors import UsageError
-from wct.linalg import Roots, eigh, exact_device, finite, sqrt, sqrt_pair
+from wct.linalg import Roots, cholesky, eigh, exact_device, finite, sqrt, sqrt_pair
 from wct.maps import AffineMap, check_channels, check_parts, shape
+from wct.products import gram
 
 __all__ = ["DECODED", "ROUNDING", "Gaussian", "joined", "merge"]
 
@@ -85,14 +86,7 @@ class Gaussian:
         masses = _masses(weights, features)
         if masses is not None and bool((inside := masses > 0).sum() < len(masses) / 2):
             pixels, masses = pixels[:, inside.to(pixels.device)], masses[inside]
-        # A block of pixels is a window too; in float64 from here on.
-        size = _BLOCKS.get(pixels.device.type, _BLOCK)
-        blocks = torch.split(pixels, size, dim=1)
-        if masses is None:
-            whole = merge(_of_block(block, None) for block in blocks)
-        else:
-            weighed = zip(blocks, torch.split(masses, size), strict=True)
-            whole = merge(_of_block(block, mass) for block, mass in weighed if mass.any())
+        whole = _of_blocks(pixels, masses)
         finite(whole.mean, "the mean of the features")
         finite(whole.cov, "the covariance of the features")
         return whole
@@ -144,6 +138,13 @@ class Gaussian:
     def root(self) -> Tensor:
         """(C, C), `roots.root` alone, which is all that coloring needs: a style keeps a third of the memory."""
         return sqrt(self.cov, floor=self._floor)
+
+    @cached_property
+    def factor(self) -> Tensor | None:
+        """(C, C), the Cholesky factor of the covariance where the features surely vary in every direction by more than
+        rounding: for those who need any square root, and no other.
+        """
+        return cholesky(self.cov, floor=self._floor)
 
     @property
     def _floor(self) -> float:
@@ -203,27 +204,49 @@ def _merge_two(a: Gaussian, b: Gaussian) -> Gaussian:
     return Gaussian(n, left * a.mean + right * b.mean, cov)
 
 
-def _of_block(pixels: Tensor, masses: Tensor | None) -> Gaussian:
-    """The Gaussian of few pixels (C, B) with masses (B,), float64, not all zero; without masses all weigh 1."""
-    device, home, count = pixels.device, exact_device(pixels.device), pixels.shape[1]
+def _of_blocks(pixels: Tensor, masses: Tensor | None) -> Gaussian:
+    """The Gaussian of pixels (C, N) with masses (N,), float64, not all zero; without masses all weigh 1.
+
+    What `merge` makes of the Gaussians of its blocks, of all at once: one by one they take as long as their products
+    (5 ms for 32 blocks of 32 channels).
+    """
+    home, size = exact_device(pixels.device), _BLOCKS.get(pixels.device.type, _BLOCK)
+    blocks = torch.split(pixels, size, dim=1)
+    given = [None] * len(blocks) if masses is None else torch.split(masses, size)
+    found = [_of_block(block, mass) for block, mass in zip(blocks, given, strict=True) if mass is None or mass.any()]
+    counts, *parts = zip(*found, strict=True)
+    means, lefts, covs = (torch.stack(part).to(home).double() for part in parts)
+    n = math.fsum(counts)
+    shares = torch.tensor(counts, dtype=torch.float64, device=home) / n
+    means += lefts
+    mean = shares @ means
+    cov = torch.tensordot(shares, covs, 1) + _scatter(means - mean, shares) - _scatter(lefts, shares)
+    return Gaussian(n, mean, (cov + cov.mT) / 2)
+
+
+def _scatter(steps: Tensor, shares: Tensor) -> Tensor:
+    """Sum of the outer products of steps (B, C) with themselves, in shares (B,)."""
+    return (shares[:, None] * steps).mT @ steps
+
+
+def _of_block(pixels: Tensor, masses: Tensor | None) -> tuple[float, Tensor, Tensor, Tensor]:
+    """Weight of few pixels (C, B), a mean, that of what is left when it is subtracted, and the products of that."""
     # Plain second moments lose half of float32's digits where the mean is large: subtract the rounded mean, multiply
     # once, correct for the rounding. On CUDA in float64, because a user may have allowed TF32, which keeps 10 bits.
-    exact = pixels.dtype == torch.float64 or device.type == "cuda"
-    dtype = torch.float64 if exact else torch.float32
+    exact = pixels.dtype == torch.float64 or pixels.device.type == "cuda"
+    dtype, count = torch.float64 if exact else torch.float32, pixels.shape[1]
     n = float(count if masses is None else masses.sum())
-    share = None if masses is None else (masses / n * count).to(device, dtype)
+    share = None if masses is None else (masses / n * count).to(pixels.device, dtype)
 
     def average(x: Tensor) -> Tensor:
         return x.mean(1) if share is None else x @ share / count
 
-    with torch.autocast(device.type, enabled=False):
+    with torch.autocast(pixels.device.type, enabled=False):
         pixels = pixels.to(dtype)
         mean = average(pixels)
         centred = pixels - mean[:, None]
-        left = average(centred).to(home).double()
         weighed = centred if share is None else centred * share
-        cov = (weighed @ centred.mT).to(home).double() / count - torch.outer(left, left)
-    return Gaussian(n, mean.to(home).double() + left, (cov + cov.mT) / 2)
+        return n, mean, average(centred), gram(weighed.mT, centred.mT) / count
 
 
 def _pixels(features: Tensor) -> Tensor:

@@ -11,7 +11,17 @@ from torch import Tensor
 
 from wct.errors import NumericsError
 
-__all__ = ["RELATIVE_CUT", "Roots", "at", "eigh", "exact_device", "finite", "sqrt", "sqrt_pair"]
+__all__ = [
+    "RELATIVE_CUT",
+    "Roots",
+    "at",
+    "cholesky",
+    "eigh",
+    "exact_device",
+    "finite",
+    "sqrt",
+    "sqrt_pair",
+]
 
 RELATIVE_CUT = 2e-6
 """Eigenvalues up to this share of the largest one count as zero.
@@ -95,6 +105,20 @@ def sqrt(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> Tenso
     """`sqrt_pair(matrix, cut, floor).root` alone."""
     spectrum, kept, scale = _kept(matrix, cut, floor)
     return spectrum.rebuilt(kept * scale, lambda: 1 / _sums(scale), kept)
+
+
+def cholesky(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> Tensor | None:
+    """L of a covariance L L^T (C, C), lower triangular, where `sqrt_pair` surely drops nothing of it, or else None.
+
+    It is a square root too, in a tenth of the time. Gradients flow through.
+    """
+    # A matrix is positive definite where it has a Cholesky decomposition; no eigenvalue is above its Frobenius norm.
+    least = (cut * torch.linalg.matrix_norm(matrix.detach())).clamp(min=floor)
+    shifted = matrix.detach() - least * torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+    if bool(torch.linalg.cholesky_ex(shifted).info != 0):
+        return None
+    lower: Tensor = torch.linalg.cholesky_ex(matrix).L
+    return lower
 
 
 def _kept(matrix: Tensor, cut: float, floor: float) -> tuple[_Spectrum, Tensor, Tensor]:

@@ -13,10 +13,10 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from wct.errors import UsageError
 from wct.linalg import exact_device
+from wct.products import linear
 
 __all__ = ["AffineMap", "FeatureMap", "Mixture", "mix", "normalised"]
 
@@ -118,7 +118,7 @@ class AffineMap:
             size = _BLOCKS.get(flat.device.type, _BLOCK)
             for start in range(0, len(flat), size):
                 some = slice(start, start + size)
-                mapped[some] = F.linear(flat[some].to(dtype) - source, matrix, target)
+                mapped[some] = linear(flat[some].to(dtype) - source, matrix, target)
         return mapped.view(pixels.shape).movedim(-1, axis)
 
     def __matmul__(self, first: AffineMap) -> AffineMap:

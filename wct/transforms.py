@@ -58,6 +58,12 @@ def ot(content: Gaussian, style: Gaussian) -> AffineMap:
     symmetric and positive semi-definite. Directions in which the content does not vary pass with gain 1, as in `wct`.
     """
     style = _alike(content, style)
+    if (lower := content.factor) is not None:
+        # With C = L L^T it is L^-T (L^T S L)^1/2 L^-1 as well: one eigendecomposition instead of two.
+        middle = modulus(style.root @ lower)
+        half = torch.linalg.solve_triangular(lower.mT, middle, upper=True)
+        matrix = torch.linalg.solve_triangular(lower, half, upper=False, left=False)
+        return AffineMap(matrix, content.mean, style.mean)
     own = content.roots
     middle = modulus(style.root @ own.root)
     return AffineMap(own.inverse @ middle @ own.inverse + own.rest, content.mean, style.mean)
