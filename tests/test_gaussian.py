@@ -78,7 +78,7 @@ def test_blocks_do_not_show(block: int) -> None:
     assert_same(weighted, Gaussian(40, *reference(pixels, weights)))
 
 
-@given(st.integers(1, 40), channels, channels, seeds)
+@given(st.integers(1, 40), st.integers(1, 40), channels, seeds)
 def test_products_are_the_same_without_gradients(count: int, size: int, others: int, seed: int) -> None:
     pixels, matrix, weights = (
         normal(shape, seed + i).float() for i, shape in enumerate([(count, size), (others, size), (count, 1)])
@@ -255,8 +255,8 @@ def test_every_layout_is_mapped_alike() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_features_keep_their_dtype_and_lose_only_its_rounding(dtype: torch.dtype) -> None:
-    shear = AffineMap(normal((6, 6), 1), normal((6,), 2), normal((6,), 3))
-    pixels = normal((6, 40), 4).to(dtype)
+    shear = AffineMap(normal((20, 20), 1), normal((20,), 2), normal((20,), 3))
+    pixels = normal((20, 40), 4).to(dtype)
     with torch.inference_mode():
         mapped = shear(pixels)
     assert mapped.dtype == dtype
@@ -267,9 +267,7 @@ def test_features_keep_their_dtype_and_lose_only_its_rounding(dtype: torch.dtype
 def test_a_large_mean_costs_a_map_no_digits(offset: float) -> None:
     shear = AffineMap(normal((4, 4), 1), normal((4,), 2) + offset, normal((4,), 3))
     pixels = (normal((4, 50), 4) + offset).float()
-    with torch.inference_mode():
-        mapped = shear(pixels)
-    torch.testing.assert_close(mapped.double(), shear(pixels.double()), rtol=0, atol=2e-7 * max(offset, 10))
+    torch.testing.assert_close(shear(pixels).double(), shear(pixels.double()), rtol=0, atol=2e-7 * max(offset, 10))
 
 
 @given(channels.flatmap(lambda size: st.tuples(maps(size), any_rank(size))))

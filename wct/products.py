@@ -9,6 +9,9 @@ from torch.nn.grad import conv2d_weight
 
 __all__ = ["gram", "linear"]
 
+_MANY = 16
+"""Channels."""
+
 
 def linear(pixels: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
     """The matrix (D, C) times each of the pixels (N, C), plus the offset (D,): (N, D)."""
@@ -28,10 +31,11 @@ def gram(weighed: Tensor, pixels: Tensor) -> Tensor:
 
 def _as_convolution(pixels: Tensor) -> bool:
     """Whether oneDNN convolves by a single pixel, which is the same product: MKL's leaves out what AMD's processors
-    can do. Compact's at 512x512 on an EPYC: 6.2 ms instead of 10.1 for maps, 6.1 instead of 9.0 for statistics.
+    can do. Compact's at 512x512 on an EPYC: 6.2 ms instead of 10.1 for maps, 6.1 instead of 9.0 for statistics. Three
+    channels, a picture's colours, take up to four times as long.
     """
     able = pixels.device.type == "cpu" and pixels.dtype == torch.float32 and not torch.is_grad_enabled()
-    return able and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return able and pixels.shape[1] >= _MANY and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 
 def _picture(pixels: Tensor) -> Tensor:
