@@ -21,11 +21,11 @@ from wct.bench.stages import OTHER, STAGES, convolution_flops, timed
 from wct.bench.work import WAYS, noise_picture
 from wct.errors import WctError
 from wct.gaussian import Gaussian
+from wct.maps import AffineMap
 from wct.models import Model
 from wct.models.encoder import Encoder
 from wct.models.spec import EncoderSpec
 from wct.models.vgg import VGG19
-from wct.products import linear
 from wct.stylizer import Stylizer
 
 CPU = Clock(torch.device("cpu"))
@@ -127,7 +127,7 @@ def test_operations_of_convolutions_are_those_counted_by_hand() -> None:
     by_hand = 2 * (2 * 27 * 8 * 8 * 9 + 2 * 72 * 5 * 3 * 4)
     with torch.inference_mode():
         assert convolution_flops(lambda: stack(picture)) == by_hand
-        assert convolution_flops(lambda: linear(torch.rand(64, 3), torch.rand(8, 3), torch.rand(8))) == 0
+        assert convolution_flops(lambda: AffineMap.identity(32)(torch.rand(32, 8, 8))) == 0
 
 
 def test_a_stage_that_calls_another_stops_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,6 @@ from torch import Tensor
 from wct.errors import UsageError
 from wct.linalg import Roots, cholesky, eigh, exact_device, finite, sqrt, sqrt_pair
 from wct.maps import AffineMap, check_channels, check_parts, shape
-from wct.products import gram
 
 __all__ = ["DECODED", "ROUNDING", "Gaussian", "joined", "merge"]
 
@@ -207,8 +206,8 @@ def _merge_two(a: Gaussian, b: Gaussian) -> Gaussian:
 def _of_blocks(pixels: Tensor, masses: Tensor | None) -> Gaussian:
     """The Gaussian of pixels (C, N) with masses (N,), float64, not all zero; without masses all weigh 1.
 
-    What `merge` makes of the Gaussians of its blocks, of all at once: one by one they take as long as their products
-    (5 ms for 32 blocks of 32 channels).
+    What `merge` makes of the Gaussians of its blocks, but of all at once: a millisecond less for 32 blocks of 32
+    channels.
     """
     home, size = exact_device(pixels.device), _BLOCKS.get(pixels.device.type, _BLOCK)
     blocks = torch.split(pixels, size, dim=1)
@@ -218,7 +217,7 @@ def _of_blocks(pixels: Tensor, masses: Tensor | None) -> Gaussian:
     means, lefts, covs = (torch.stack(part).to(home).double() for part in parts)
     n = math.fsum(counts)
     shares = torch.tensor(counts, dtype=torch.float64, device=home) / n
-    means += lefts
+    means = means + lefts
     mean = shares @ means
     cov = torch.tensordot(shares, covs, 1) + _scatter(means - mean, shares) - _scatter(lefts, shares)
     return Gaussian(n, mean, (cov + cov.mT) / 2)
@@ -246,7 +245,7 @@ def _of_block(pixels: Tensor, masses: Tensor | None) -> tuple[float, Tensor, Ten
         mean = average(pixels)
         centred = pixels - mean[:, None]
         weighed = centred if share is None else centred * share
-        return n, mean, average(centred), gram(weighed.mT, centred.mT) / count
+        return n, mean, average(centred), weighed @ centred.mT / count
 
 
 def _pixels(features: Tensor) -> Tensor:

@@ -13,16 +13,19 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from wct.errors import UsageError
 from wct.linalg import exact_device
-from wct.products import linear
 
 __all__ = ["AffineMap", "FeatureMap", "Mixture", "mix", "normalised"]
 
 _BLOCKS = {"cuda": 2**18}
 _BLOCK = 2**14
 """Pixels per product: as many as stay in a processor's cache; on CUDA time goes by the number of products."""
+
+_MANY = 16
+"""Channels: of fewer a product is as fast."""
 
 
 class FeatureMap(Protocol):
@@ -118,7 +121,7 @@ class AffineMap:
             size = _BLOCKS.get(flat.device.type, _BLOCK)
             for start in range(0, len(flat), size):
                 some = slice(start, start + size)
-                mapped[some] = linear(flat[some].to(dtype) - source, matrix, target)
+                mapped[some] = _linear(flat[some].to(dtype) - source, matrix, target)
         return mapped.view(pixels.shape).movedim(-1, axis)
 
     def __matmul__(self, first: AffineMap) -> AffineMap:
@@ -238,6 +241,19 @@ def check_channels(doing: str, channels: Sequence[int]) -> None:
 
 def shape(tensor: Tensor) -> str:
     return str(tuple(tensor.shape))
+
+
+def _linear(pixels: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
+    """The matrix (D, C) times each of the pixels (N, C), plus the offset (D,): (N, D).
+
+    Where it can be, by oneDNN as a convolution by a single pixel, which is the same product: MKL's leaves out what
+    AMD's processors can do. Compact's five maps at 512x512 took 6.2 ms on an EPYC instead of 10.1.
+    """
+    able = pixels.device.type == "cpu" and pixels.dtype == torch.float32 and not torch.is_grad_enabled()
+    if not (able and pixels.shape[1] >= _MANY and torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
+        return F.linear(pixels, matrix, offset)
+    column = pixels[None, :, None].movedim(-1, 1)
+    return F.conv2d(column, matrix[..., None, None], offset).movedim(1, -1)[0, :, 0]
 
 
 def _check_alpha(alpha: float) -> None:

@@ -55,15 +55,14 @@ def timed(run: Callable[[], object], clock: Clock) -> dict[str, float]:
 def convolution_flops(run: Callable[[], object]) -> int:
     """Floating-point operations of all networks' convolutions in a run; a multiplication and an addition are two.
 
-    As they are done: 0.7 % of them multiply zeros, which `wct.models.encoder` adds to convolve faster. Products that
-    `wct.products` has done as convolutions are not among them: no module calls those.
+    As they are done: 0.7 % of them multiply zeros, which `wct.models.encoder` adds to convolve faster. Maps, which
+    `wct.maps` may do as convolutions, are not among them: no module calls those.
     """
     with FlopCounterMode(display=False) as counter:
         run()
-    modules = {
-        name: counts for name, counts in counter.get_flop_counts().items() if name != "Global" and "." not in name
-    }
-    return sum(n for counts in modules.values() for kind, n in counts.items() if "convolution" in str(kind))
+    found = counter.get_flop_counts()
+    modules = [counts for name, counts in found.items() if name != "Global" and "." not in name]
+    return sum(count for counts in modules for kind, count in counts.items() if "convolution" in str(kind))
 
 
 @contextmanager
