@@ -1,11 +1,11 @@
-"""What `--detail` and `--photo` keep of the photo, and what that costs of the style.
+"""What a look keeps of the photo, and how near it comes to the style: `--detail`, `--photo`, and the other ways.
 
     python tests/benchmarks/detail.py PHOTOS STYLES --vgg vgg19.safetensors [--model compact] [--size 384] [--count 8]
 
 PHOTOS and STYLES are folders, of which --count pictures each make as many pairs. Figures, mean over the pairs:
 
-structure       structural similarity (Wang et al. 2004) of the gradients (Sobel, in grey) of result and photo
-style distance  of `wct evaluate stylization`
+structure         structural similarity (Wang et al. 2004) of the gradients (Sobel, in grey) of result and photo
+style and content  distances of `wct evaluate stylization`
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from skimage.filters import sobel
 from skimage.metrics import structural_similarity
 
 from wct import Picture, Stylizer
-from wct.evaluation.stylization import style_distance
+from wct.evaluation.stylization import content_distance, style_distance
 from wct.look import PHOTO
 from wct.models import Model
 
@@ -42,6 +42,9 @@ def ways(stylizer: Stylizer) -> dict[str, Any]:
         "--detail 0.4": partial(stylizer, detail=0.4),
         "--detail 1": partial(stylizer, detail=1.0),
         "--photo": partial(stylizer, look=PHOTO),
+        "--alpha 0.6": partial(stylizer, alpha=0.6),
+        "--mode cascade": partial(stylizer, mode="cascade"),
+        "--transform wct": partial(stylizer, transform="wct"),
     }
 
 
@@ -57,13 +60,16 @@ def main() -> None:
     eye, stylizer = Model.load("vgg19", encoder=given.vgg), Stylizer(loaded(given.model, given.vgg))
     photos, styles = (chosen(folder, given.count, given.size) for folder in (given.photos, given.styles))
     own, seen = ([looking.style(style) for style in styles] for looking in (stylizer, Stylizer(eye)))
-    table = Table("", "structure", "style distance", title=f"{len(photos)} pairs, short side {given.size}")
+    table = Table(
+        "", "structure", "style distance", "content distance", title=f"{len(photos)} pairs, short side {given.size}"
+    )
     with torch.inference_mode():
         for name, make in ways(stylizer).items():
             made = [make(photo, style) for photo, style in zip(photos, own, strict=True)]
             kept = fmean(structure(*pair) for pair in zip(made, photos, strict=True))
             far = fmean(style_distance(eye, *pair) for pair in zip(made, seen, strict=True))
-            table.add_row(name, f"{kept:.2f}", f"{far:.2f}")
+            lost = fmean(content_distance(eye, *pair) for pair in zip(made, photos, strict=True))
+            table.add_row(name, *(f"{figure:.3f}" for figure in (kept, far, lost)))
     Console().print(table)
 
 
