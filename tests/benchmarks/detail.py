@@ -4,7 +4,7 @@
 
 PHOTOS and STYLES are folders, of which --count pictures each make as many pairs. Figures, mean over the pairs:
 
-structure         structural similarity (Wang et al. 2004) of the gradients (Sobel, in grey) of result and photo
+structure          structural similarity (Wang et al. 2004) of the gradients (Sobel, in grey) of result and photo
 style and content  distances of `wct evaluate stylization`
 """
 
