@@ -12,6 +12,7 @@ from shell import Call, Result, picture
 from tiny import PICTURED, TINY, write_tiny
 
 from wct.models import Model
+from wct.models.weights import load_tensors
 from wct.training.loop import Run
 
 PHASE = {"steps": 2, "batch": 2, "size": 32, "rate": 1e-4}
@@ -81,6 +82,34 @@ def test_a_model_trains_further_from_its_folder(train: Call, call: Call, tmp_pat
     recipe(tmp_path / "other.toml", encoder=other)
     tail = ("--data", "photos", "--run", "new", "--vgg", "eye", "--start", "mine")
     assert "another architecture" in call("train", "decoders", "other.toml", *tail).refused()
+
+
+def test_heads_get_narrower_from_a_folder_on(train: Call, call: Call, tmp_path: Path) -> None:
+    assert train("encoder", "--vgg", "eye").status == 0
+    assert train("decoders", "--vgg", "eye", "--export", "mine").status == 0
+    ranks = [4, 5, 6, 5, 3]
+    narrow = {"widths": TINY["encoder"]["widths"], "ranks": ranks}
+    recipe(tmp_path / "narrow.toml", encoder=narrow, train=TRAIN | {"decoder": [PHASE | {"stages": 1.0}]})
+    tail = ("--data", "photos", "--run", "more", "--device", "cpu")
+    command = ("train", "decoders", "narrow.toml", *tail, "--start", "mine", "--export", "further")
+    assert call(*command).status == 0
+    assert call(*command, "--resume", "--overwrite").status == 0
+    heads, bases = (
+        [load_tensors(tmp_path / name / f"{part}.safetensors") for name in ("mine", "further")]
+        for part in ("encoder", "bases")
+    )
+    for level, rank in enumerate(ranks, 1):
+        # What the student's head keeps, its teacher keeps too.
+        before, after = (x[f"head{level}.weight"].flatten(1) for x in heads)
+        turn = after @ torch.linalg.inv(before)
+        assert torch.allclose(turn @ turn.T, torch.eye(rank), atol=0.02)
+        before, after = (x[f"{level - 1}.weight"].flatten(1) for x in bases)
+        assert torch.allclose(after, turn @ before, atol=0.02 * float(before.abs().max()))
+    assert call("stylize", "photos/0.png", "photos/1.png", "-o", "out.png", "--model", "further").status == 0
+    # Never wider.
+    recipe(tmp_path / "wide.toml", encoder=TINY["encoder"])
+    tail = ("--data", "photos", "--run", "new", "--device", "cpu")
+    assert "wider heads" in call("train", "decoders", "wide.toml", *tail, "--start", "further").refused()
 
 
 def test_decoders_take_another_encoder(train: Call, tmp_path: Path) -> None:

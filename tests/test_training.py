@@ -36,9 +36,11 @@ from wct.training.encoder import distillation, fresh_encoder, load_teacher, trai
 from wct.training.growth import grown, has_room
 from wct.training.looks import Looks
 from wct.training.loop import Run, train
+from wct.training.narrowing import can_narrow, narrowed, turned
 from wct.training.pictures import PictureSet
 from wct.training.recipe import Phase, Recipe
 from wct.training.scale import rescale
+from wct.training.teacher import pooled
 
 SPEC = parse_spec("tiny", TINY["encoder"], TINY["stages"], "tiny")
 ONE_PHASE: dict[str, object] = {"steps": 1, "batch": 2, "size": 32, "rate": 1e-3}
@@ -477,7 +479,7 @@ def test_a_larger_chain_begins_as_the_smaller_one() -> None:
     stages = PICTURED["stages"] | {"4": {"low": [11, 9, 8], "high": [10]}, "5": {"low": [12], "high": [8]}}
     large = parse_spec("large", PICTURED["encoder"], stages, "test")
     encoder, decoder = Encoder(small.encoder), Decoder(small)
-    assert has_room(large, small) and not has_room(small, large)
+    assert has_room(large.stages, small.stages) and not has_room(small.stages, large.stages)
     pictures = torch.rand(2, 3, 33, 48)
     for level, features in encoder(pictures, LEVELS).items():
         wanted = decoder(features, level, (33, 48))
@@ -485,6 +487,38 @@ def test_a_larger_chain_begins_as_the_smaller_one() -> None:
     last = grown(decoder, large, 0).stages[3].high[0]
     last(torch.rand(1, 8, 5, 5)).sum().backward()
     assert last.weight.grad is not None and bool((last.weight.grad[:, -1] != 0).any())  # it learns to heed new ones
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("ranks", [[4, 6, 8, 8, 8], [3, 6, 5, 7, 2]])
+def test_narrower_heads_give_the_leading_components_and_the_same_pictures_of_them(
+    ranks: list[int], tiny_model: Model
+) -> None:
+    torch.manual_seed(0)
+    encoder, decoder = tiny_model.encoder, Decoder(SPEC)
+    spec = parse_spec("narrow", TINY["encoder"] | {"ranks": ranks}, TINY["stages"], "test")
+    assert can_narrow(SPEC.encoder, spec.encoder)
+    assert can_narrow(spec.encoder, SPEC.encoder) == (spec.encoder == SPEC.encoder)
+    pictures = torch.rand(4, 3, 33, 48)
+    body, chain, bases = narrowed(encoder, decoder, spec, pictures)
+    for level, gaussian in pooled(body, [pictures]).items():
+        # Uncorrelated, and with as much of the variance as so few directions can have.
+        spectrum = torch.linalg.eigvalsh(pooled(encoder, [pictures])[level].cov).flip(0)[: ranks[level - 1]]
+        torch.testing.assert_close(gaussian.cov, spectrum.diag(), rtol=1e-3, atol=1e-5 * float(spectrum[0]))
+    means = {level: gaussian.mean.float() for level, gaussian in pooled(encoder, [pictures]).items()}
+
+    def kept(x: Tensor, level: int) -> Tensor:
+        """Features on the components alone, at the mean along other directions."""
+        basis, mean = bases[level].float(), means[level][:, None, None]
+        return torch.einsum("ci,cj,njhw->nihw", basis, basis, x - mean) + mean
+
+    for level, features in encoder(pictures, LEVELS).items():
+        x, y = kept(features, level), body(pictures, (level,))[level]
+        torch.testing.assert_close(y, turned(bases[level], features.movedim(1, 0)).movedim(0, 1), rtol=1e-4, atol=1e-4)
+        for k in range(level, 0, -1):
+            x, y = decoder.step(x, k, (33, 48)), chain.step(y, k, (33, 48))
+            x = x if k == 1 else kept(x, k - 1)
+        torch.testing.assert_close(y, x, rtol=1e-4, atol=1e-4)
 
 
 def test_batches_come_in_turn_and_raise_in_their_turn(folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from wct.errors import OutputError, TrainingError, UsageError
 from wct.images.label import one_line
 
 if TYPE_CHECKING:
-    from wct.models.decoder import Decoder
     from wct.models.encoder import Encoder
     from wct.training.loop import Run
     from wct.training.pictures import PictureSet
@@ -82,6 +81,7 @@ def decoders(
     from wct.training.decoders import train_decoders
     from wct.training.encoder import load_teacher
     from wct.training.processes import is_main, joined
+    from wct.training.start import started
 
     if export is not None:
         _check_export(export, overwrite)
@@ -90,7 +90,7 @@ def decoders(
         if not plan.spec.stages:
             raise TrainingError(f"{recipe}: has no [stages], so there are no decoders to train; add them to the recipe")
         if start is not None:
-            body, chain = _started(plan, place, start, encoder)
+            body, chain = started(plan, pictures, place, start, encoder)
         else:
             body, chain = _encoder(plan, place, encoder), None
         # Only where the encoder goes on learning does it need its teacher.
@@ -229,29 +229,6 @@ def _encoder(plan: Recipe, run: Run, file: Path | None) -> Encoder:
         found = Encoder(plan.spec.encoder)
         fill(found, state["module"], f"{run.folder} and the recipe")
     return placed(found, run.device)
-
-
-def _started(plan: Recipe, run: Run, folder: Path, encoder: Path | None) -> tuple[Encoder, Decoder]:
-    """Encoder (or that in the file `encoder`) and decoders of the model in `folder`, these as large as the recipe's.
-
-    Where the encoder goes on learning, the bases it was distilled to become the run's.
-    """
-    from wct.devices import placed
-    from wct.models import Model
-    from wct.models.weights import load_tensors
-    from wct.training.export import BASES, BASES_FILE
-    from wct.training.growth import grown, has_room
-
-    model = Model.load(folder, device=run.device, encoder=encoder)
-    if not has_room(plan.spec, model.card.spec):
-        raise TrainingError(
-            f"{folder}: is of another architecture than the recipe; start from one with the same widths, or narrower "
-            "or fewer convolutions in the decoders"
-        )
-    if any(phase.distil for phase in plan.decoder) and not run.has(BASES):
-        run.folder.mkdir(parents=True, exist_ok=True)
-        run.save(BASES, load_tensors(folder / BASES_FILE))
-    return model.encoder, placed(grown(model.decoder, plan.spec, plan.seed), run.device)
 
 
 def _check_export(folder: Path, overwrite: bool) -> None:

@@ -23,7 +23,7 @@ BASES_FILE = "bases.safetensors"
 
 
 def export_run(recipe: Recipe, run: Run, folder: Path) -> None:
-    """Write the model of a run's decoder checkpoint as a model folder, with its encoder where that was trained.
+    """Write the model of a run's decoder checkpoint as a model folder, with its encoder where that has heads.
 
     Raises:
         TrainingError: the run has no decoder checkpoint, or a damaged one.
@@ -38,8 +38,8 @@ def export_run(recipe: Recipe, run: Run, folder: Path) -> None:
     restored(run, encoder, decoder)
     training = {**recipe.table.get("train", {}), "steps_done": int(state["step"])}
     card = {key: value for key, value in recipe.table.items() if key != "train"}
-    trained = bool(recipe.encoder) or any(phase.distil for phase in recipe.decoder)
-    export(folder, {"name": recipe.spec.name, **card, "training": training}, encoder if trained else None, decoder)
+    ours = encoder if recipe.spec.encoder.ranks else None  # VGG-19 has no heads
+    export(folder, {"name": recipe.spec.name, **card, "training": training}, ours, decoder)
     bases = run.load(BASES)
     if bases is not None:
         save_tensors({name: tensor.half() for name, tensor in bases.items()}, folder / BASES_FILE)

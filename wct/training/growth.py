@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -11,9 +13,9 @@ from wct.models.spec import ModelSpec, StageSpec
 __all__ = ["grown", "has_room"]
 
 
-def has_room(larger: ModelSpec, smaller: ModelSpec) -> bool:
-    """Whether the one's decoders can begin as the other's: the same but for more, or wider, `low` and `high`."""
-    return larger.encoder == smaller.encoder and all(map(_has_room, larger.stages, smaller.stages))
+def has_room(larger: Sequence[StageSpec], smaller: Sequence[StageSpec]) -> bool:
+    """Whether the one chain can begin as the other: the same but for more, or wider, `low` and `high`."""
+    return all(map(_has_room, larger, smaller))
 
 
 def _has_room(larger: StageSpec, smaller: StageSpec) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,16 @@ from wct.gaussian import Gaussian, merge
 from wct.models.encoder import Encoder
 from wct.models.spec import LEVELS
 
-__all__ = ["Teacher"]
+__all__ = ["Teacher", "pooled"]
+
+
+def pooled(encoder: Encoder, pictures: Iterable[Tensor]) -> dict[int, Gaussian]:
+    """The statistics of the features of all pixels of batches of pictures (N, 3, H, W), by level."""
+    found: dict[int, list[Gaussian]] = {level: [] for level in LEVELS}
+    for batch in pictures:
+        for level, features in encoder(batch, LEVELS).items():
+            found[level].append(Gaussian.of(features.transpose(0, 1).flatten(1).float()))
+    return {level: merge(parts) for level, parts in found.items()}
 
 
 class Teacher(nn.Module):
@@ -33,12 +42,7 @@ class Teacher(nn.Module):
     @torch.no_grad()
     def fit(self, pictures: Sequence[Tensor]) -> None:
         """Set the bases from batches of pictures (N, 3, H, W)."""
-        found: dict[int, list[Gaussian]] = {level: [] for level in LEVELS}
-        for batch in pictures:
-            for level, features in self.vgg(batch, LEVELS).items():
-                found[level].append(Gaussian.of(features.transpose(0, 1).flatten(1).float()))
-        for level, parts in found.items():
-            whole = merge(parts)
+        for level, whole in pooled(self.vgg, pictures).items():
             basis: nn.Conv2d = self.bases[level - 1]  # type: ignore[assignment]
             values, vectors = torch.linalg.eigh(whole.cov)
             leading = vectors[:, -basis.out_channels :].flip(1).T
