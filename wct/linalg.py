@@ -114,7 +114,8 @@ def cholesky(matrix: Tensor, cut: float = RELATIVE_CUT, floor: float = 0.0) -> T
     """
     # A matrix is positive definite where it has a Cholesky decomposition; no eigenvalue is above its Frobenius norm.
     least = (cut * torch.linalg.matrix_norm(matrix.detach())).clamp(min=floor)
-    shifted = matrix.detach() - least * torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+    shifted = matrix.detach().clone()
+    shifted.diagonal().sub_(least)
     if bool(torch.linalg.cholesky_ex(shifted).info != 0):
         return None
     lower: Tensor = torch.linalg.cholesky_ex(matrix).L

@@ -58,14 +58,16 @@ def ot(content: Gaussian, style: Gaussian) -> AffineMap:
     symmetric and positive semi-definite. Directions in which the content does not vary pass with gain 1, as in `wct`.
     """
     style = _alike(content, style)
+    # Where Cholesky's factors will do they spare an eigendecomposition each: of S = R^T R any R, and with C = L L^T it
+    # is L^-T (L^T S L)^1/2 L^-1 as well.
+    half = style.root if style.factor is None else style.factor.mT
     if (lower := content.factor) is not None:
-        # With C = L L^T it is L^-T (L^T S L)^1/2 L^-1 as well: one eigendecomposition instead of two.
-        middle = modulus(style.root @ lower)
-        half = torch.linalg.solve_triangular(lower.mT, middle, upper=True)
-        matrix = torch.linalg.solve_triangular(lower, half, upper=False, left=False)
+        middle = modulus(half @ lower)
+        matrix = torch.linalg.solve_triangular(lower.mT, middle, upper=True)
+        matrix = torch.linalg.solve_triangular(lower, matrix, upper=False, left=False)
         return AffineMap(matrix, content.mean, style.mean)
     own = content.roots
-    middle = modulus(style.root @ own.root)
+    middle = modulus(half @ own.root)
     return AffineMap(own.inverse @ middle @ own.inverse + own.rest, content.mean, style.mean)
 
 
