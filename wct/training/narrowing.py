@@ -35,10 +35,11 @@ def narrowed(
         pictures: (N, 3, H, W), RGB in 0..1: over these features vary.
 
     Returns:
-        Encoder and decoders, and {level: (C', C)}, the components in orthonormal rows.
+        On the CPU encoder and decoders, and {level: (C', C)}, the components in orthonormal rows.
     """
     bases, means = {}, {}
     for level, gaussian in pooled(encoder, torch.split(pictures, 8)).items():
+        gaussian = gaussian.to("cpu")
         leading = torch.linalg.eigh(gaussian.cov).eigenvectors.flip(1)[:, : spec.encoder.channels(level)]
         bases[level] = leading.T
         means[level] = gaussian.mean - leading @ (leading.T @ gaussian.mean)
@@ -53,7 +54,7 @@ def narrowed(
         convolutions = [*old.low, *old.high]
         for ours, theirs in zip([*stage.low, *stage.high], convolutions, strict=True):
             assert theirs.bias is not None
-            weight, bias = theirs.weight.double(), theirs.bias.double()
+            weight, bias = (x.cpu().double() for x in (theirs.weight, theirs.bias))
             if theirs is convolutions[0]:
                 bias = bias + weight.sum((2, 3)) @ means[level]
                 weight = torch.einsum("oihw,ci->ochw", weight, bases[level])
@@ -65,5 +66,5 @@ def narrowed(
 
 def turned(basis: Tensor, x: Tensor) -> Tensor:
     """The components (C', ...) of what has channels first, (C, ...)."""
-    made: Tensor = torch.tensordot(basis.to(x.device), x.double(), 1)
+    made: Tensor = torch.tensordot(basis, x.cpu().double(), 1)
     return made.to(x.dtype)
