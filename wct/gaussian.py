@@ -164,8 +164,12 @@ class Gaussian:
 
     def leading(self, rank: int) -> Tensor:
         """(C, C), the projector onto the `rank` directions in which the features vary most."""
-        vectors = eigh(self.cov)[1][:, self.channels - min(rank, self.channels) :]
-        return vectors @ vectors.mT
+        rows = self.components(rank)
+        return rows.mT @ rows
+
+    def components(self, rank: int) -> Tensor:
+        """(rank, C), the `rank` directions in which the features vary most, of length 1, the leading one first."""
+        return eigh(self.cov)[1].mT.flip(0)[:rank]
 
     def push(self, through: AffineMap) -> Gaussian:
         """The Gaussian of `through(features)`, from that of the features: mean A m + b, covariance A S A^T."""

@@ -40,9 +40,8 @@ def narrowed(
     bases, means = {}, {}
     for level, gaussian in pooled(encoder, torch.split(pictures, 8)).items():
         gaussian = gaussian.to("cpu")
-        leading = torch.linalg.eigh(gaussian.cov).eigenvectors.flip(1)[:, : spec.encoder.channels(level)]
-        bases[level] = leading.T
-        means[level] = gaussian.mean - leading @ (leading.T @ gaussian.mean)
+        rows = bases[level] = gaussian.components(spec.encoder.channels(level))
+        means[level] = gaussian.mean - rows.T @ (rows @ gaussian.mean)
     body, chain = Encoder(spec.encoder), Decoder(spec)
     body.load_state_dict(
         {

@@ -44,9 +44,7 @@ class Teacher(nn.Module):
         """Set the bases from batches of pictures (N, 3, H, W)."""
         for level, whole in pooled(self.vgg, pictures).items():
             basis: nn.Conv2d = self.bases[level - 1]  # type: ignore[assignment]
-            values, vectors = torch.linalg.eigh(whole.cov)
-            leading = vectors[:, -basis.out_channels :].flip(1).T
-            weight = leading / values[-basis.out_channels :].mean().sqrt()
+            weight = whole.components(basis.out_channels) / whole.spectrum[: basis.out_channels].mean().sqrt()
             basis.weight.copy_(weight[:, :, None, None])
             assert basis.bias is not None
             basis.bias.copy_(-weight @ whole.mean)
