@@ -103,6 +103,7 @@ def test_nor_do_they_with_full_covariances(
         {"color": "luminance", "color_strength": 0.7},
         {"look": PHOTO},
         {"detail": 0.6},
+        {"grain": 9.0},
         {"transform": "adain", "rank": 3},
     ],
     ids=str,

@@ -169,7 +169,7 @@ def test_sixteen_bits(call: Call, files: Path, tiny_folder: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        ["wave.png", "--alpha", 0.7, "--levels", "4,2", "--strength", "4=0.5", "--rank", 3],
+        ["wave.png", "--alpha", 0.7, "--levels", "4,2", "--strength", "4=0.5", "--rank", 3, "--grain", 4],
         ["wave.png:2", "photos/1.png:1", "--blend", "barycentre", "--style-scale", 0.5],
         ["wave.png", "--color", "content", "--color-strength", 0.8, "--size", 24, "--style-scale", 2],
         ["wave.png", "--photo", "--detail", 0.5, "--passes", 2, "--transform", "wct"],

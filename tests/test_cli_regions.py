@@ -194,6 +194,7 @@ def test_masks_and_maps_may_come_through_a_pipe(files: Path, tiny_folder: Path) 
         ("--transform", "swap"),
         ("--transform", "adain"),
         ("--detail", 0.5),
+        ("--grain", 6),
         ("--size", 40),
     ],
 )
@@ -341,6 +342,8 @@ def test_no_mask_and_no_map_is_overwritten(call: Call, files: Path, tiny_folder:
         (["wave.png", "--color", "content", "--color-strength", 2], "color_strength is 2"),
         (["wave.png", "--color-strength", "nan"], "color_strength is nan"),
         (["wave.png", "--detail", 1.5], "detail is 1.5"),
+        (["wave.png", "--grain", -1], "grain is -1"),
+        (["wave.png", "--grain", 4, "--photo"], "grain is 4.0 with mode photo"),
         (["wave.png", "--photo", "--mode", "cascade"], "--photo and --mode cascade"),
         (["wave.png", "--preview", 0], "--preview"),
         (["wave.png", "--rank", -1], "--rank"),

@@ -67,6 +67,7 @@ def b(stylizer: Stylizer) -> Style:
         ("color", ("contents", "")),
         ("color_strength", (-0.1, 1.1, float("nan"))),
         ("detail", (-0.1, 1.1, float("nan"))),
+        ("grain", (-0.1, 256.0, float("nan"), float("inf"))),
     ],
 )
 def test_what_is_out_of_range_is_refused_by_name(field: str, values: tuple[Any, ...]) -> None:

@@ -32,14 +32,15 @@ looks = st.fixed_dictionaries(
         "color_strength": st.floats(0, 1),
         "detail": st.floats(0, 1),
         "mode": st.sampled_from(MODES),
+        "grain": st.floats(0, 255),
         "strength": st.dictionaries(st.sampled_from(LEVELS), st.floats(0, 2)),
     },
-)
+).map(lambda look: {**look, "grain": 0.0} if look.get("mode") == "photo" else look)
 weights = st.lists(st.sampled_from([0.0, 1e-9, 0.5, 1.0, 1e9]), min_size=3, max_size=3).filter(any)
 odd_numbers = st.sampled_from([-1.0, -0.0, 1e-320, 1e300, float("nan"), float("inf")]) | st.floats()
 odd_looks = st.fixed_dictionaries(
     {},
-    optional=dict.fromkeys(("alpha", "color_strength", "detail"), odd_numbers)
+    optional=dict.fromkeys(("alpha", "color_strength", "detail", "grain"), odd_numbers)
     | {"rank": st.integers(), "passes": st.integers(max_value=2), "levels": st.tuples(st.integers())}
     | {"strength": st.dictionaries(st.integers(0, 6), odd_numbers)},
 )

@@ -45,6 +45,8 @@ class Look:
             first), or "luminance" (only lightness changes).
         color_strength: how far `color` goes from the style's colours (0) to what it says (1).
         detail: how much of the content's fine structure is restored at the end, 0 (none) to 1.
+        grain: noise that the content is given first, 0 to 255 grey levels of standard deviation, so that the style has
+            something to make strokes of in flat areas: about 4. Below an alpha of 1 there is less of it in proportion.
 
     Raises:
         UsageError: a value is out of range or unknown.
@@ -63,6 +65,7 @@ class Look:
     color: str = "style"
     color_strength: float = 1.0
     detail: float = 0.0
+    grain: float = 0.0
 
     def __post_init__(self) -> None:
         self._check_numbers()
@@ -82,6 +85,10 @@ class Look:
         for what, value in (("color_strength", self.color_strength), ("detail", self.detail)):
             if not 0 <= value <= 1:
                 raise UsageError(f"{what} is {value}; needs a number from 0 to 1")
+        if not 0 <= self.grain <= 255:
+            raise UsageError(f"grain is {self.grain}; needs a number of grey levels from 0 to 255")
+        if self.grain and self.mode == "photo":
+            raise UsageError(f"grain is {self.grain} with mode photo, which would keep it; leave one of them out")
         if self.passes < 1:
             raise UsageError(f"passes is {self.passes}; needs 1 or more")
         if self.rank is not None and self.transform == "swap":
@@ -92,6 +99,11 @@ class Look:
     def strength_at(self, level: int) -> float:
         """How far the map of a level goes from the identity (0) to the style (1)."""
         return self.alpha * self.strength.get(level, 1.0)
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the grain on pixels in 0..1."""
+        return self.grain / 255 * min(1.0, self.alpha)
 
     def reduced(self, factor: float) -> Look:
         """The look for a picture `factor` >= 1 times smaller that shows what this look gives at full size.

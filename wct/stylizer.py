@@ -19,6 +19,7 @@ from wct.fields import Field, Held
 from wct.finish import finished
 from wct.fitting import Tile, fitting
 from wct.gaussian import Gaussian
+from wct.grain import grained
 from wct.images import Picture, Source, read
 from wct.look import LOOK, TEXTURE, Look
 from wct.loop import Loop
@@ -200,7 +201,7 @@ class Stylizer:
         styles = [None if style is None else self._fit(style, content, look, scale) for style, _ in regions]
         shared = layout(content, styles, [mask for _, mask in regions])
         loop = Loop(canvas, look, shared, tell, plan, memory)
-        return finished(loop([content.pixels(canvas.model.device)])[0], content, shared, look, canvas)
+        return finished(loop([_seen(content, look, canvas)])[0], content, shared, look, canvas)
 
     def plan(self, contents: Sequence[Source], style: Source | Style, *, look: Look = LOOK, **changes: Any) -> Plan:
         """The maps for pictures that belong together, such as the frames of a shot: their statistics are merged.
@@ -220,7 +221,7 @@ class Stylizer:
         def made(canvas: Canvas, tell: Callable[[str], None]) -> Plan:
             fitted = self._fit(style, seen[0], chosen, 1.0)
             loop = Loop(canvas, chosen, Layout((fitted,), None), tell)
-            loop([one.pixels(canvas.model.device) for one in seen])
+            loop([_seen(one, chosen, canvas) for one in seen])
             return Plan(fitted, chosen, loop.solved)
 
         together = sum(one.size[0] for one in seen), max(one.size[1] for one in seen)
@@ -245,13 +246,13 @@ class Stylizer:
             seed: which of the style's endlessly many textures; the same gives the same.
             tileable: opposite edges meet without a seam; sides are multiples of 16 then.
             progress: called after every step.
-            look: settings, with `changes` by name on top, see `wct.look.Look`; those about the content's colours and
-                detail say nothing here.
+            look: settings, with `changes` by name on top, see `wct.look.Look`; those about the content's colours,
+                detail and grain say nothing here.
 
         Raises:
             As a stylisation does; UsageError for a size or seed out of range.
         """
-        chosen = replace(look, **{**changes, "color": "style", "detail": 0.0})
+        chosen = replace(look, **{**changes, "color": "style", "detail": 0.0, "grain": 0.0})
         if tileable and chosen.transform == "swap":
             raise UsageError(
                 "a tileable texture cannot be made by swap, whose patches end at the border; choose another"
@@ -288,3 +289,8 @@ class Stylizer:
                 "(in Python, a style made with patches=True will do)"
             )
         return source
+
+
+def _seen(content: Content, look: Look, canvas: Canvas) -> Field:
+    """What the loop makes its result of."""
+    return grained(content.pixels(canvas.model.device), look.noise)

@@ -133,6 +133,37 @@ def photographs(stylizer: Stylizer) -> list[list[Cell]]:
     return rows
 
 
+def evening() -> Picture:
+    """A clear sky with a low sun over hills and a lake: what photos of evenings are, and sample photos are not."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, 400), torch.linspace(0, 1.5, 600), indexing="ij")
+
+    def color(*rgb: float) -> torch.Tensor:
+        return torch.tensor(rgb)[:, None, None]
+
+    def inside(distance: torch.Tensor) -> torch.Tensor:
+        return (distance * 400 + 0.5).clamp(0, 1)
+
+    found = torch.lerp(color(0.42, 0.52, 0.68), color(0.93, 0.72, 0.58), y / 0.7)
+    found = torch.lerp(found, color(1.0, 0.93, 0.8), inside(0.05 - torch.hypot(x - 0.55, y - 0.38)))
+    for height, base, words in ((0.1, 0.66, (0.55, 0.42, 0.47)), (0.07, 0.74, (0.34, 0.26, 0.33))):
+        ridge = base - height * (
+            0.6 * torch.sin(3.1 * x + 9 * base) + 0.3 * torch.sin(11 * x) + 0.1 * torch.sin(31 * x)
+        )
+        found = torch.lerp(found, color(*words), inside(y - ridge))
+    lake = torch.lerp(color(0.8, 0.62, 0.55), color(0.25, 0.3, 0.42), (y - 0.8) / 0.2)
+    return Picture(torch.lerp(found, lake, inside(y - 0.8)).clamp(0, 1))
+
+
+def grains(stylizer: Stylizer) -> list[list[Cell]]:
+    content = evening()
+    rows: list[list[Cell]] = []
+    for name in ("strokes", "mosaic"):
+        style = stylizer.style(paint(name))
+        made = [(f"--grain {g}" if g else "plain", stylizer(content, style, grain=g)) for g in (0, 4)]
+        rows.append([("a drawing", content), ("style", paint(name)), *made])
+    return rows
+
+
 def textures(stylizer: Stylizer) -> list[list[Cell]]:
     waves, mosaic, linocut = (stylizer.style(paint(name)) for name in ("waves", "mosaic", "linocut"))
     tile = stylizer.texture(waves, 128, tileable=True)
@@ -167,6 +198,7 @@ SHEETS: dict[str, Callable[[Stylizer], list[list[Cell]]]] = {
     "colour": colour,
     "transforms": transforms,
     "photo": photographs,
+    "grain": grains,
     "texture": textures,
     "family": family,
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from wct.cli.looks import Color, ColorStrength, Detail, Levels, Mode, Passes, Photo, Rank, Strength, look_of
+from wct.cli.looks import Color, ColorStrength, Detail, Grain, Levels, Mode, Passes, Photo, Rank, Strength, look_of
 from wct.cli.options import (
     Address,
     Alpha,
@@ -97,6 +97,7 @@ def batch(
     color_strength: ColorStrength = LOOK.color_strength,
     photo: Photo = False,
     detail: Detail = None,
+    grain: Grain = LOOK.grain,
     passes: Passes = LOOK.passes,
     mode: Mode = None,
     size: Size = None,
@@ -112,7 +113,7 @@ def batch(
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Put one style on every photo of a folder. Run it again, and it goes on where it was stopped."""
-    look = look_of(alpha, levels, strength, transform, rank, color, color_strength, photo, detail, passes, mode)
+    look = look_of(alpha, levels, strength, transform, rank, color, color_strength, photo, detail, grain, passes, mode)
     if extension not in (None, *FORMATS):
         raise UsageError(f"format: found {extension!r}; choose {', '.join(FORMATS)}")
     sources = [parse_weighted(text) for text in styles]

@@ -55,7 +55,7 @@ def stamp(stylizer: Stylizer, look: Look) -> str:
     levels = ",".join(map(str, look.levels))
     strength = "".join(f" strength {level}={factor:g}" for level, factor in look.strength.items())
     settings = f"alpha {look.alpha:g} levels {levels}{strength} mode {look.mode} transform {look.transform}"
-    for name in ("rank", "passes", "color", "color_strength", "detail"):
+    for name in ("rank", "passes", "color", "color_strength", "detail", "grain"):
         value = getattr(look, name)
         if value != getattr(LOOK, name):
             settings += f" {name} {value}"

@@ -11,7 +11,19 @@ from wct.cli.options import offered, parse_factors, parse_levels
 from wct.errors import UsageError
 from wct.look import COLORS, LOOK, PHOTO, Look
 
-__all__ = ["Color", "ColorStrength", "Detail", "Levels", "Mode", "Passes", "Photo", "Rank", "Strength", "look_of"]
+__all__ = [
+    "Color",
+    "ColorStrength",
+    "Detail",
+    "Grain",
+    "Levels",
+    "Mode",
+    "Passes",
+    "Photo",
+    "Rank",
+    "Strength",
+    "look_of",
+]
 
 Levels = Annotated[
     str | None,
@@ -52,6 +64,12 @@ Detail = Annotated[
         show_default=False,
     ),
 ]
+Grain = Annotated[
+    float,
+    typer.Option(
+        metavar="X", help="Noise for the photo first, in grey levels, for strokes in flat skies and walls: about 4."
+    ),
+]
 
 
 def look_of(
@@ -64,6 +82,7 @@ def look_of(
     color_strength: float,
     photo: bool,
     detail: float | None,
+    grain: float,
     passes: int,
     mode: str | None,
 ) -> Look:
@@ -83,4 +102,5 @@ def look_of(
         color=color,
         color_strength=color_strength,
         detail=base.detail if detail is None else detail,
+        grain=grain,
     )

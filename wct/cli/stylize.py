@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wct.cli.looks import Color, ColorStrength, Detail, Levels, Mode, Passes, Photo, Rank, Strength, look_of
+from wct.cli.looks import Color, ColorStrength, Detail, Grain, Levels, Mode, Passes, Photo, Rank, Strength, look_of
 from wct.cli.options import (
     Address,
     Alpha,
@@ -130,6 +130,7 @@ def stylize(
     color_strength: ColorStrength = LOOK.color_strength,
     photo: Photo = False,
     detail: Detail = None,
+    grain: Grain = LOOK.grain,
     passes: Passes = LOOK.passes,
     mode: Mode = None,
     refine: Refine = 0,
@@ -149,7 +150,7 @@ def stylize(
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Put the style of one or several pictures on a photo."""
-    look = look_of(alpha, levels, strength, transform, rank, color, color_strength, photo, detail, passes, mode)
+    look = look_of(alpha, levels, strength, transform, rank, color, color_strength, photo, detail, grain, passes, mode)
     sources = [parse_weighted(text) for text in styles or []]
     regions = [parse_region(text) for text in region or []]
     check_regions(sources, regions, mask, style_mask, segments)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wct.cli.looks import Color, ColorStrength, Detail, Levels, Mode, Passes, Photo, Rank, Strength, look_of
+from wct.cli.looks import Color, ColorStrength, Detail, Grain, Levels, Mode, Passes, Photo, Rank, Strength, look_of
 from wct.cli.options import (
     Address,
     Alpha,
@@ -108,6 +108,7 @@ def video(
     color_strength: ColorStrength = LOOK.color_strength,
     photo: Photo = False,
     detail: Detail = None,
+    grain: Grain = LOOK.grain,
     passes: Passes = LOOK.passes,
     mode: Mode = None,
     size: Size = None,
@@ -125,7 +126,7 @@ def video(
     keep_metadata: KeepMetadata = False,
 ) -> None:
     """Put the style of one or several pictures on a film, without flicker. A stopped run goes on where it was."""
-    look = look_of(alpha, levels, strength, transform, rank, color, color_strength, photo, detail, passes, mode)
+    look = look_of(alpha, levels, strength, transform, rank, color, color_strength, photo, detail, grain, passes, mode)
     if look.color == "content":
         raise UsageError("color content: the frames of a film differ in their colours; choose luminance or style")
     given = styles or []
