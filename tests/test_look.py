@@ -145,7 +145,8 @@ def test_a_photo_of_strength_zero_is_the_photo(
     stylizer: Stylizer, a: Style, seed: int, levels: tuple[int, ...], size: tuple[int, int], transform: str
 ) -> None:
     content = noise(*size, seed)
-    close(stylizer(content, a, mode="photo", levels=levels, alpha=0, transform=transform).rgb, content)
+    found = stylizer(content, a, mode="photo", levels=levels, alpha=0, transform=transform).rgb
+    close(found, content, 3e-5)  # rounding: up to 1.3e-5, a 300th of a grey level, on processors with AVX-512
 
 
 def test_a_photo_in_its_own_style_is_the_photo_and_in_another_it_is_not(stylizer: Stylizer, a: Style) -> None:

@@ -62,19 +62,28 @@ def pixels(picture: Picture) -> Pixels:
     return picture.rgb[None].numpy()
 
 
-def made(running: Session, content: Picture, styles: list[Picture], weights: list[float], alpha: float) -> Pixels:
+def made(
+    running: Session, content: Picture, styles: list[Picture], weights: list[float], alpha: float, **more: float
+) -> Pixels:
     named = {f"style{i}": pixels(style) for i, style in enumerate(styles, 1)}
-    numbers = {"weights": np.array(weights, np.float32), "alpha": np.array([alpha], np.float32)}
+    single = {name: np.array([value], np.float32) for name, value in {"alpha": alpha, **more}.items()}
+    numbers = {"weights": np.array(weights, np.float32), **single}
     picture: Pixels = running.run(None, {"content": pixels(content), **named, **numbers})[0]
     return picture[0]
 
 
 def distance(
-    stylizer: Stylizer, running: Session, content: Picture, styles: list[Picture], weights: list[float], alpha: float
+    stylizer: Stylizer,
+    running: Session,
+    content: Picture,
+    styles: list[Picture],
+    weights: list[float],
+    alpha: float,
+    **more: float,
 ) -> float:
     """The largest difference to the engine, in grey levels."""
-    found = made(running, content, styles, weights, alpha)
-    needed = stylizer(content, stylizer.style(*styles, weights=weights), alpha=alpha).rgb.numpy()
+    found = made(running, content, styles, weights, alpha, **more)
+    needed = stylizer(content, stylizer.style(*styles, weights=weights), alpha=alpha, **more).rgb.numpy()
     assert found.shape == needed.shape
     return float(np.abs(found - needed).max() * 255)
 
@@ -105,6 +114,17 @@ CONTENTS: dict[str, Callable[[], Picture]] = {
 def test_the_graph_gives_what_the_engine_gives(compact: Stylizer, running: Session, content: str) -> None:
     styles = [paint("waves", 96), paint("mosaic", 111)]
     assert distance(compact, running, CONTENTS[content](), styles, [2, 1], 1) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("content", "grain", "alpha"),
+    [("cup", 8, 1), ("flat", 4, 1), ("a ramp", 4, 0.5), ("a strip", 255, 1.5), ("a pixel", 4, 1)],
+)
+def test_grain_is_that_of_the_engine(
+    compact: Stylizer, running: Session, content: str, grain: float, alpha: float
+) -> None:
+    styles = [paint("waves", 96), paint("mosaic", 111)]
+    assert distance(compact, running, CONTENTS[content](), styles, [2, 1], alpha, grain=grain) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -150,12 +170,13 @@ def test_both_parts_together_are_the_whole(tiny_model: Model, tmp_path: Path) ->
         Session(tmp_path / name, providers=["CPUExecutionProvider"]) for name in ("style.onnx", "stylize.onnx")
     )
     content, styles = CONTENTS["cat"](), [paint("waves", 40), paint("strokes", 51)]
-    numbers = {"weights": np.array([1, 2], np.float32), "alpha": np.array([0.7], np.float32)}
+    given = {"weights": [1, 2], "alpha": [0.7], "grain": [5]}
+    numbers = {name: np.array(values, np.float32) for name, values in given.items()}
     each = [style.run(None, {"style": pixels(one)}) for one in styles]
     names = [output.name for output in style.get_outputs()]
     together = {name: np.concatenate(values) for name, values in zip(names, zip(*each, strict=True), strict=True)}
     found = stylize.run(None, {"content": pixels(content), **together, **numbers})[0][0]
-    needed = made(session(whole(tiny_model, 2).SerializeToString()), content, styles, [1, 2], 0.7)
+    needed = made(session(whole(tiny_model, 2).SerializeToString()), content, styles, [1, 2], 0.7, grain=5)
     assert np.abs(found - needed).max() < 1e-6
 
 
@@ -196,7 +217,7 @@ def test_the_verb_writes_the_file_once(call: Call, tiny_folder: Path, tmp_path: 
     command = ("export", "onnx", "--model", tiny_folder, "-o", "tiny.onnx", "--styles", 3)
     assert "tiny.onnx: written" in call(*command).err
     names = [value.name for value in onnx.load(tmp_path / "tiny.onnx").graph.input]
-    assert names == ["content", "style1", "style2", "style3", "weights", "alpha"]
+    assert names == ["content", "style1", "style2", "style3", "weights", "alpha", "grain"]
     assert "exists already" in call(*command).refused()
 
 

@@ -173,9 +173,13 @@ def test_a_visitor_stylises_blends_and_keeps_a_picture(page: Any, tmp_path: Path
     for _ in range(8):
         page.keyboard.press("ArrowLeft")
     assert page.inner_text("output[for=alpha]") == "60 %"
+    page.focus("#grain")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    assert page.inner_text("output[for=grain]") == "4"
     page.wait_for_selector("body:not(.busy)", timeout=60_000)
     second = downloaded(page, tmp_path / "second.png")
-    needed = engine(content, engine.style(*styles), alpha=0.6).rgb.numpy() * 255
+    needed = engine(content, engine.style(*styles), alpha=0.6, grain=4).rgb.numpy() * 255
     assert np.abs(second - needed).max() < 1.5
 
 

@@ -64,7 +64,14 @@ def full(session: Session, settings: Settings = SETTINGS) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "look", [Look(alpha=0.6), Look(color="content"), Look(color="luminance", levels=(4, 3)), Look(levels=(1,))]
+    "look",
+    [
+        Look(alpha=0.6),
+        Look(color="content"),
+        Look(color="luminance", levels=(4, 3)),
+        Look(levels=(1,)),
+        Look(grain=9.0),
+    ],
 )
 def test_previews_and_results_are_those_of_a_stylizer(session: Session, look: Look) -> None:
     stylizer, photo = session.studio.stylizer, session.photo
@@ -281,12 +288,14 @@ def test_pictures_to_look_at_are_small_and_opaque(session: Session) -> None:
     "values",
     [
         (),
-        (1, 1, 1, 1, None, [1], "style", 300),
-        (1, 1, 1, 1, 1, "x", "style", 300),
-        (1, 1, 1, 1, 1, [1], "no", 300),
-        (1, 1, 1, 1, float("nan"), [1], "style", 300),
-        (1, 1, 1, 1, 1, [9], "style", 300),
-        (1, 1, 1, 1, 1, [1], "style", float("inf")),
+        (1, 1, 1, 1, None, 0, [1], "style", 300),
+        (1, 1, 1, 1, 1, 0, "x", "style", 300),
+        (1, 1, 1, 1, 1, 0, [1], "no", 300),
+        (1, 1, 1, 1, float("nan"), 0, [1], "style", 300),
+        (1, 1, 1, 1, 1, None, [1], "style", 300),
+        (1, 1, 1, 1, 1, 300, [1], "style", 300),
+        (1, 1, 1, 1, 1, 0, [9], "style", 300),
+        (1, 1, 1, 1, 1, 0, [1], "style", float("inf")),
     ],
 )
 def test_settings_that_a_request_made_up_are_refused_in_words(values: tuple[object, ...]) -> None:

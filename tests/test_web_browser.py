@@ -97,8 +97,9 @@ def test_from_a_photo_to_the_file(tab: Any, tmp_path: Path, tiny_model: Model) -
     both = changed(tab, lambda: tab.locator(".picks button[data-name=mosaic]").click())
     status(tab, "A small preview")
     weak = changed(tab, lambda: tab.get_by_role("slider", name="Strength").fill("0.5"))
+    plain = changed(tab, lambda: tab.get_by_role("slider", name="Plain areas").fill("6"))
     less = changed(tab, lambda: tab.locator(".place input[type=range]").nth(1).fill("0.25"))
-    assert len({one[1], both[1], weak[1], less[1]}) == 4
+    assert len({one[1], both[1], weak[1], plain[1], less[1]}) == 5
     tab.locator(".place button:has-text('Remove')").nth(1).click()
     tab.locator(".place").nth(1).wait_for(state="hidden")
     tab.get_by_role("button", name="Make the full picture").click()
@@ -108,7 +109,7 @@ def test_from_a_photo_to_the_file(tab: Any, tmp_path: Path, tiny_model: Model) -
     assert download.value.suggested_filename == "me-stylized.png"
     download.value.save_as(tmp_path / "result.png")
     stylizer = Stylizer(tiny_model)
-    wanted = stylizer(photo, stylizer.style(style), alpha=0.5)
+    wanted = stylizer(photo, stylizer.style(style), alpha=0.5, grain=6.0)
     found = read(tmp_path / "result.png")
     assert found.size == wanted.size == (150, 200)
     assert float((found.rgb - wanted.rgb).abs().max()) <= 1 / 255

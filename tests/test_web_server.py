@@ -22,7 +22,7 @@ from wct.images import read
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="the web extra is not installed")
 
-CONTROLS = [1, 1, 1, 1, 0.8, [5, 4, 3, 2, 1], "style", 96]
+CONTROLS = [1, 1, 1, 1, 0.8, 4, [5, 4, 3, 2, 1], "style", 96]
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,17 @@ from wct.fields import Combined, Field
 from wct.models.spec import LEVELS
 from wct.windows import Window
 
-__all__ = ["grain", "grained"]
+__all__ = ["LAST", "MIX", "OCTAVES", "PLACE", "WHOLE", "grain", "grained"]
 
 OCTAVES = len(LEVELS)
 """Grains of 1, 2, … 16 pixels: as large as what one feature of each level stands for."""
 
-_BITS = 32
-_MIX = ((16, 0x7FEB352D), (15, 0x46CA68B5))
-"""Shifts and factors that mix the bits of whole numbers well enough for the eye; factors below 2^31 stay in int64."""
+WHOLE = 2**32 - 1
+PLACE = (0x1E3779B1, 0x45EBCA77, 0x42B2AE3D)
+MIX = ((16, 0x7FEB352D), (15, 0x46CA68B5))
+LAST = 16
+"""The hash: factors of row, column and octave; shifts and factors that mix the bits well enough for the eye, and a last
+shift. With factors below 2^31 all products stay within int64."""
 
 
 def grained(pixels: Field, amount: float) -> Field:
@@ -63,9 +66,8 @@ def _between(x: Tensor, start: int, stop: int, step: int) -> Tensor:
 
 def _random(rows: Tensor, columns: Tensor, k: int) -> Tensor:
     """Numbers with mean 0 and variance 1 of places and an octave: a hash, so that none depends on another."""
-    whole = 2**_BITS - 1
-    x = (rows * 0x1E3779B1 & whole) ^ (columns * 0x45EBCA77 & whole) ^ (k + 1) * 0x42B2AE3D
-    for shift, factor in _MIX:
-        x = (x ^ (x >> shift)) * factor & whole
-    even: Tensor = (x ^ (x >> 16)).float() / 2 ** (_BITS - 1) - 1
+    x = (rows * PLACE[0] & WHOLE) ^ (columns * PLACE[1] & WHOLE) ^ (k + 1) * PLACE[2]
+    for shift, factor in MIX:
+        x = (x ^ (x >> shift)) * factor & WHOLE
+    even: Tensor = (x ^ (x >> LAST)).float() / 2**31 - 1
     return even * math.sqrt(3)

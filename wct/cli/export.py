@@ -32,7 +32,7 @@ def onnx(
     encoder: EncoderFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the whole stylisation as one ONNX graph: content, styles, weights and alpha to the picture, of any size."""
+    """Write the whole stylisation as one ONNX graph: content, styles, weights, alpha and grain to the picture."""
     from wct.cli.engine import files_of, load
     from wct.files import check_file
     from wct.onnx import write_onnx

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wct.onnx.libraries import helper, numpy_helper, onnx
 
-__all__ = ["DOUBLE", "FLOAT", "Graph", "apart"]
+__all__ = ["DOUBLE", "FLOAT", "INT64", "Graph", "apart"]
 
 _OPSET, _IR = 20, 10
 """Of early 2024, so that older runtimes read the files, too."""
@@ -19,7 +19,7 @@ _OPSET, _IR = 20, 10
 _DOMAIN = "wct"
 """Of our own functions, which every file holds in full."""
 
-FLOAT, DOUBLE = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
+FLOAT, DOUBLE, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.INT64
 
 Shape = Sequence[int | str]
 
@@ -62,6 +62,10 @@ class Graph:
         """A vector of whole numbers."""
         return self.constant(np.array(values, np.int64))
 
+    def single(self, value: float) -> str:
+        """A number in single precision."""
+        return self.constant(np.array(value, np.float32))
+
     def double(self, value: float) -> str:
         """A number in double precision."""
         return self.constant(np.array(value, np.float64))
@@ -73,6 +77,11 @@ class Graph:
         small = bool((half.float() == exact).all())
         self.weights.append(numpy_helper.from_array((half if small else exact).numpy(), name))
         return self("Cast", name, to=FLOAT) if small else name
+
+    def default(self, name: str, value: float) -> str:
+        """What an input of one number (1,) is for those who do not give it."""
+        self.weights.append(numpy_helper.from_array(np.array([value], np.float32), name))
+        return name
 
     def function(self, name: str, inputs: Sequence[str], outputs: Mapping[str, str]) -> onnx.FunctionProto:
         """What was written as a function: its outputs by name."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from wct import __version__
 from wct.errors import UsageError
 from wct.look import LOOK
 from wct.models import Model
 from wct.models.spec import LEVELS
+from wct.onnx.grain import grained, octave
 from wct.onnx.graph import DOUBLE, FLOAT, Graph, apart
 from wct.onnx.layers import Layers, padded, pooled
 from wct.onnx.libraries import onnx
@@ -30,7 +29,8 @@ def whole(model: Model, styles: int = 1) -> onnx.ModelProto:
     """One graph of the default look, as `Stylizer()(content, style, alpha=alpha)`, with styles blended by their maps.
 
     All in float32. Inputs: `content` (1, 3, H, W) and `style1`, `style2`, … of any sizes, RGB in 0..1; `weights` (N,),
-    of any scale, at least one above 0; `alpha` (1,). Output: `picture` (1, 3, H, W) in 0..1.
+    of any scale, at least one above 0; `alpha` (1,); `grain` (1,), which may be left out. Output: `picture`
+    (1, 3, H, W) in 0..1.
 
     Raises:
         UsageError: `styles` is below 1.
@@ -44,7 +44,7 @@ def whole(model: Model, styles: int = 1) -> onnx.ModelProto:
     measured = [_measured(g, layers, name) for name in names]
     together = {level: _stacked(g, [one[level] for one in measured]) for level in LEVELS}
     shapes = {name: (1, 3, f"{name}_height", f"{name}_width") for name in names}
-    inputs = {"content": _PICTURE, **shapes, "weights": (styles,), "alpha": (1,)}
+    inputs = {"content": _PICTURE, **shapes, "weights": (styles,), "alpha": (1,), g.default("grain", LOOK.grain): (1,)}
     picture = {"picture": (_stylized(g, layers, together), _PICTURE)}
     return g.model("stylization", inputs, picture, _functions(), _about(model))
 
@@ -54,7 +54,7 @@ def parts(model: Model) -> dict[str, bytes]:
 
     `STYLE` takes `style` (1, 3, H, W) and gives `mean1` (1, C, 1) and `root1` (1, C, C), the root of the covariance, to
     `mean5` and `root5`. `STYLIZE` takes these of N styles, one after the other along the first axis, and `content`,
-    `weights` and `alpha` as `whole` does.
+    `weights`, `alpha` and `grain` as `whole` does.
     """
     shapes: dict[str, Sequence[int | str]] = {}
     for level in LEVELS:
@@ -65,12 +65,12 @@ def parts(model: Model) -> dict[str, bytes]:
     found = _measured(g, Layers(g, model), "style")
     values = [value for level in LEVELS for value in found[level]]
     outputs = {name: (value, (1, *shape[1:])) for (name, shape), value in zip(shapes.items(), values, strict=True)}
-    functions = [one for one in _functions() if one.name not in ("Polar", "Transport")]
+    functions = [one for one in _functions() if one.name not in ("Octave", "Polar", "Transport")]
     style = g.model("style", {"style": _PICTURE}, outputs, functions, _about(model))
 
     g = Graph()
     picture = _stylized(g, Layers(g, model), {level: (f"mean{level}", f"root{level}") for level in LEVELS})
-    inputs = {"content": _PICTURE, **shapes, "weights": ("styles",), "alpha": (1,)}
+    inputs = {"content": _PICTURE, **shapes, "weights": ("styles",), "alpha": (1,), "grain": (1,)}
     stylize = g.model("stylization", inputs, {"picture": (picture, _PICTURE)}, _functions(), _about(model))
     weights = apart([style, stylize], WEIGHTS)
     return {STYLE: style.SerializeToString(), STYLIZE: stylize.SerializeToString(), WEIGHTS: weights}
@@ -89,7 +89,7 @@ def _about(model: Model) -> dict[str, str]:
 
 
 def _functions() -> list[onnx.FunctionProto]:
-    return [padded(), pooled(), _gaussian(), narrow(), polar(), roots(), _transport()]
+    return [padded(), pooled(), octave(), _gaussian(), narrow(), polar(), roots(), _transport()]
 
 
 def _stacked(g: Graph, measured: Sequence[Measured]) -> Measured:
@@ -109,17 +109,17 @@ def _measured(g: Graph, layers: Layers, style: str) -> dict[int, Measured]:
 
 
 def _stylized(g: Graph, layers: Layers, styles: dict[int, Measured]) -> str:
-    """The one loop of `wct.loop`, for the look that nobody has to ask for and a picture in one piece."""
+    """The one loop of `wct.loop`, for a picture in one piece and the look that nobody has to ask for but its grain."""
     weights = g("Reshape", g("Cast", "weights", to=DOUBLE), g.ints(-1, 1, 1))
     shares = g("Div", weights, g("ReduceSum", weights))
     alpha = g("Cast", "alpha", to=DOUBLE)
     sizes = layers.sizes("content")
-    x = layers.encode("content", LEVELS[-1:])[LEVELS[-1]]
+    x = layers.encode(grained(g, "content", "grain", "alpha"), LEVELS[-1:])[LEVELS[-1]]
     for level in reversed(LEVELS):
         style = (g("Cast", value, to=DOUBLE) for value in styles[level])
         (x,) = g.call("Transport", 1, x, *style, shares, alpha)
         x = layers.step(x, level, sizes[max(1, level - 1)])
-    return g("Clip", x, *(g.constant(np.array(end, np.float32)) for end in (0, 1)))
+    return g("Clip", x, g.single(0), g.single(1))
 
 
 def _gaussian() -> onnx.FunctionProto:

@@ -115,6 +115,7 @@ function problem(text) {
 
 function values() {
   $('controls').querySelector('output[for=alpha]').textContent = `${$('alpha').value} %`
+  $('controls').querySelector('output[for=grain]').textContent = $('grain').value
   const blend = Number($('blend').value)
   $('controls').querySelector('output[for=blend]').textContent = `${100 - blend} : ${blend}`
 }
@@ -150,6 +151,7 @@ function job() {
     }),
     weights: parts.map(([, weight]) => weight),
     alpha: Number($('alpha').value) / 100,
+    grain: Number($('grain').value),
   }
 }
 
@@ -161,8 +163,9 @@ function run() {
   busy(true)
   status('Getting ready', null)
   worker ??= started()
-  const { id, content, styles, weights, alpha } = current
-  worker.postMessage({ id, content, styles, weights, alpha, engine: new URLSearchParams(location.search).get('engine') })
+  const { id, content, styles, weights, alpha, grain } = current
+  const engine = new URLSearchParams(location.search).get('engine')
+  worker.postMessage({ id, content, styles, weights, alpha, grain, engine })
 }
 
 function busy(yes) {
@@ -265,7 +268,7 @@ async function open() {
   picker('style2', about.paintings)
   $('about').textContent = `wct ${about.wct}, model ${about.model} (${about.licence}), on ONNX Runtime Web ${about.runtime} (MIT). The example photos are in the public domain.`
   $('controls').addEventListener('submit', event => { event.preventDefault(); $('stage').scrollIntoView({ block: 'nearest' }); run() })
-  for (const id of ['alpha', 'blend', 'strokes']) $(id).addEventListener('input', changed)
+  for (const id of ['alpha', 'grain', 'blend', 'strokes']) $(id).addEventListener('input', changed)
   $('size').addEventListener('input', () => { if (!result) showPhoto(); changed() })
   $('split').addEventListener('input', split)
   $('stop').addEventListener('click', stop)

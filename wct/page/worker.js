@@ -71,7 +71,7 @@ async function fetched(names) {
   }))
 }
 
-async function run({ id, content, styles, weights, alpha }) {
+async function run({ id, content, styles, weights, alpha, grain }) {
   engine ??= await start()
   const began = performance.now()
   const { ort, stylize } = engine
@@ -81,7 +81,7 @@ async function run({ id, content, styles, weights, alpha }) {
     found.push(await measure(style))
   }
   tell({ text: `Stylising ${content.width} × ${content.height}` })
-  const feeds = { content: tensor(content), weights: vector(weights), alpha: vector([alpha]) }
+  const feeds = { content: tensor(content), weights: vector(weights), alpha: vector([alpha]), grain: vector([grain]) }
   for (const level of LEVELS) {
     for (const name of [`mean${level}`, `root${level}`]) feeds[name] = stacked(found.map(one => one[name]))
   }

@@ -43,7 +43,7 @@ class Events:
         """Connect the components with the methods, within `blocks`."""
         page, listen, drawn = self.page, self._listen, self._then_preview
         listen(blocks.load, self.open, [], [page.photos, page.picks], limit=None)
-        changes = [page.alpha.input, page.levels.input, page.color.input, page.size.input]
+        changes = [page.alpha.input, page.grain.input, page.levels.input, page.color.input, page.size.input]
         self._listen_to_moves([*changes, *(place.weight.input for place in page.places)])
         loaded = [page.photo, page.brush, page.size]
         taken = [part for place in page.places for part in (place.row, place.face, place.weight)]

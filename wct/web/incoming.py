@@ -17,8 +17,9 @@ __all__ = ["bytes_of", "file_of", "settings_of", "text_of"]
 def settings_of(values: Sequence[Any]) -> Settings:
     """The values of `Layout.settings`; UsageError where a request made them up."""
     try:
-        *weights, alpha, levels, color, size = values
-        look = Look(alpha=float(alpha), levels=tuple(int(level) for level in levels), color=str(color))
+        *weights, alpha, grain, levels, color, size = values
+        deep = tuple(int(level) for level in levels)
+        look = Look(alpha=float(alpha), levels=deep, color=str(color), grain=float(grain))
         return Settings(tuple(float(weight) for weight in weights), look, int(size))
     except WctError:
         raise

@@ -49,7 +49,7 @@ class Layout:
     @property
     def settings(self) -> list[Any]:
         """The controls that a picture depends on."""
-        return [*(place.weight for place in self.places), self.alpha, self.levels, self.color, self.size]
+        return [*(place.weight for place in self.places), self.alpha, self.grain, self.levels, self.color, self.size]
 
     def _inputs(self, limits: Limits) -> None:
         most = limits.bytes
@@ -73,6 +73,14 @@ class Layout:
     def _look(self, limits: Limits) -> None:
         with gr.Column(elem_classes="card"):
             self.alpha = gr.Slider(0, 1.5, LOOK.alpha, step=0.01, label="Strength", info="0: the photo, 1: the style")
+            self.grain = gr.Slider(
+                0,
+                12,
+                LOOK.grain,
+                step=0.5,
+                label="Plain areas",
+                info="0: skies and walls stay smooth, 4: they take strokes",
+            )
             self.size = gr.Slider(
                 LEAST_SIDE, limits.side, DEFAULT_SIDE, step=1, label="Size", info="Short side of the result, in pixels"
             )

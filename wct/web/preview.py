@@ -50,7 +50,7 @@ class Preview:
         self.factor = preview_factor(photo.size, size, SIDE)
         self.photo = photo.resized(min(size, SIDE))
         self._content = Content.of(self.photo)
-        self._canvas = _Remembering(stylizer.model)
+        self._canvas, self._noise = _Remembering(stylizer.model), 0.0
         self._styles: dict[tuple[Picture, bool], Style] = {}
 
     def __call__(
@@ -60,6 +60,8 @@ class Preview:
 
         Raises what a stylisation raises.
         """
+        if look.noise != self._noise:  # another picture is encoded
+            self._canvas, self._noise = _Remembering(self.stylizer.model), look.noise
         style = Style.blend([self._measured(source, look.color == "content") for source in sources], weights)
         inside = None if mask is None else resize_mask(mask, self.photo.size)
         painted = self.stylizer.painted(self._content, [(style, inside)], self._canvas, look.reduced(self.factor))

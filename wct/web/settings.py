@@ -34,7 +34,7 @@ class Settings:
 
     Attributes:
         weights: one for each place for a style, `MOST_STYLES` of them.
-        look: strength, levels and colours.
+        look: strength, grain, levels and colours.
         size: short side of the result in pixels.
     """
 
