@@ -118,6 +118,7 @@ def test_reducing_moves_levels_up_and_the_deepest_of_those_that_meet_counts() ->
     look = Look(strength={1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4, 5: 0.5})
     assert strength_by_level(look.reduced(4)) == {1: 0.3, 2: 0.4, 3: 0.5}
     assert strength_by_level(Look(levels=(5, 1)).reduced(2)) == {4: 1, 1: 1}
+    assert (Look(grain=8.0).reduced(4).grain, Look(grain=8.0).reduced(1).grain) == (4.0, 8.0)
 
 
 @pytest.mark.parametrize("size", [None, 24])

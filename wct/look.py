@@ -111,10 +111,12 @@ class Look:
         Halving a picture moves everything one level up: what relu4_1 sees in the large one, relu3_1 sees in the small
         one. The finest levels' work is too small to be seen. Measured from 1024 to 256 pixels on 4 pairs: the distance
         of the statistics to the large result, reduced, falls from 0.53 to 0.30, with the style reduced alike.
+        Grain is weaker by the root of the factor, for a large picture averages some of it away: 0.258 to 0.255 at a
+        factor of 2 and 0.309 to 0.305 at 4, on 4 pairs with `grain=4`.
         """
         octaves = round(math.log2(factor))
         levels = {max(1, level - octaves): self.strength.get(level, 1.0) for level in sorted(self.levels)}
-        return replace(self, levels=tuple(levels), strength=levels)
+        return replace(self, levels=tuple(levels), strength=levels, grain=self.grain / math.sqrt(factor))
 
     @property
     def steps(self) -> int:
