@@ -18,8 +18,8 @@ def settings_of(values: Sequence[Any]) -> Settings:
     """The values of `Layout.settings`; UsageError where a request made them up."""
     try:
         *weights, alpha, grain, levels, color, size = values
-        deep = tuple(int(level) for level in levels)
-        look = Look(alpha=float(alpha), levels=deep, color=str(color), grain=float(grain))
+        levels = tuple(int(level) for level in levels)
+        look = Look(alpha=float(alpha), levels=levels, color=str(color), grain=float(grain))
         return Settings(tuple(float(weight) for weight in weights), look, int(size))
     except WctError:
         raise
