@@ -99,7 +99,7 @@ def visit(page: Page, name: str, pair: tuple[Picture, Picture]) -> bytes:
         for event, picture in zip(("take_photo", "take_style"), pair, strict=True):
             dropped = {"name": "picture.png", "data": f"data:image/png;base64,{b64encode(picture.png()).decode()}"}
             assert visitor.ask(event, [], dropped)["success"]
-        controls = [1, 1, 1, 1, 1.0, [5, 4, 3, 2, 1], "style", min(pair[0].size)]
+        controls = [1, 1, 1, 1, 1.0, 0, [5, 4, 3, 2, 1], "style", min(pair[0].size)]
         assert visitor.ask("preview", controls)["success"]
         link = json.dumps(visitor.ask("full", controls)["output"]["data"])
         assert "result/" in link, link
