@@ -101,9 +101,9 @@ def test_sixteen_bits_stay(tmp_path: Path, stylizer: Stylizer, style: Style) -> 
     content = Picture(torch.from_numpy(noise()).permute(2, 0, 1) / 255 * 0.97)
     content.save(source, bits=16)
     found = stylized(stylizer, style, source, tmp_path / "b.png", bits=16)
-    wanted = stylizer(source, style)
-    # Windows round otherwise than one piece: by 2.8e-4 on processors with AVX-512. Eight bits would be 2e-3 off.
-    assert float((found.rgb - wanted.rgb).abs().max()) < 5e-4
+    # In the same windows, which round otherwise than one piece: by 2.8e-4 on processors with AVX-512.
+    wanted = stylizer(source, style, tile=64)
+    assert float((found.rgb - wanted.rgb).abs().max()) < 1e-4
     assert Image.open(tmp_path / "b.png").getextrema() is not None
     assert (tmp_path / "b.png").read_bytes()[24] == 16
 

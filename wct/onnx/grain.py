@@ -35,8 +35,8 @@ def octave() -> onnx.FunctionProto:
 
 def _lattice(g: Graph, side: str, axis: int) -> str:
     """Rows (h, 1) or columns (w) of the places that numbers are drawn for, times their factor, as 32 bits."""
-    count = g("Add", g("Div", g("Sub", side, _one(g)), g("Squeeze", "step")), g.constant(np.array(2, np.int64)))
-    places = g("Range", g.constant(np.array(0, np.int64)), count, _one(g))
+    count = g("Add", g("Div", g("Sub", side, _whole(g, 1)), g("Squeeze", "step")), _whole(g, 2))
+    places = g("Range", _whole(g, 0), count, _whole(g, 1))
     mixed = g("BitwiseAnd", g("Mul", places, g.ints(PLACE[axis])), g.ints(WHOLE))
     return g("Unsqueeze", mixed, g.ints(1)) if axis == 0 else mixed
 
@@ -59,19 +59,20 @@ def _shifted(g: Graph, x: str, shift: int) -> str:
 def _between(g: Graph, x: str, side: str, axis: int) -> str:
     """Along an axis, from every place to every pixel."""
     one, step = g.single(1), g("Squeeze", "step")
-    at = g("Range", g.constant(np.array(0, np.int64)), side, _one(g))
+    at = g("Range", _whole(g, 0), side, _whole(g, 1))
     below = g("Div", at, step)
     share = g("Div", g("Cast", g("Mod", at, step), to=FLOAT), g("Cast", step, to=FLOAT))
     share = g("Mul", g("Mul", share, share), g("Sub", g.single(3), g("Add", share, share)))
     rest = g("Sub", one, share)
     norm = g("Sqrt", g("Add", g("Mul", rest, rest), g("Mul", share, share)))
     parts = []
-    for weight, places in ((rest, below), (share, g("Add", below, _one(g)))):
+    for weight, places in ((rest, below), (share, g("Add", below, _whole(g, 1)))):
         weight = g("Div", weight, norm)
         weight = g("Unsqueeze", weight, g.ints(1)) if axis == 0 else weight
         parts.append(g("Mul", weight, g("Gather", x, places, axis=axis)))
     return g("Add", *parts)
 
 
-def _one(g: Graph) -> str:
-    return g.constant(np.array(1, np.int64))
+def _whole(g: Graph, value: int) -> str:
+    """A whole number."""
+    return g.constant(np.array(value, np.int64))
