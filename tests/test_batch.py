@@ -266,6 +266,36 @@ def test_an_interrupt_loses_nothing_that_was_made(
     assert statuses(done(stylizer, photos)) == ["skipped"] * 3 + ["done"] * 5
 
 
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("settings", "status"), [({}, "skipped"), ({"alpha": 0.5}, "failed")])
+def test_another_run_may_make_a_result_at_any_moment(
+    stylizer: Stylizer,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, float],
+    status: str,
+    late: bool,
+) -> None:
+    """It is what this run would make, or a file of somebody else, which stays."""
+    check = wct.batch.check_output
+
+    def checking(target: Path, **options: Any) -> None:
+        if late:
+            check(target, **options)
+        monkeypatch.setattr(wct.batch, "check_output", check)
+        assert statuses(done(stylizer, photos, look=Look(**settings))) == ["done"]
+        if not late:
+            check(target, **options)
+
+    for path in [*photos.iterdir()][1:]:
+        path.unlink()
+    monkeypatch.setattr(wct.batch, "check_output", checking)
+    (outcome,) = done(stylizer, photos)
+    assert (outcome.status, outcome.error is None) == (status, status == "skipped")
+    monkeypatch.setattr(wct.batch, "check_output", check)
+    assert statuses(done(stylizer, photos, look=Look(**settings))) == ["skipped"]
+
+
 def test_stale_temporary_files_are_removed_and_others_are_not(stylizer: Stylizer, photos: Path) -> None:
     out = photos.parent / "out"
     out.mkdir()

@@ -204,8 +204,7 @@ class _Desk:
         try:
             data = _contents(job)
             tag = hashlib.sha256(self.settings.encode() + data).hexdigest()[:16]
-            if not self._finished(job, tag):
-                check_output(job.target, overwrite=self.overwrite, inputs=(job.source,))
+            if self._wanted(job, tag):
                 picture = read(data, max_pixels=self.max_pixels, name=label(job.source))
         except Exception as caught:
             error = _line(job, caught)
@@ -250,6 +249,18 @@ class _Desk:
         if made:
             return Outcome(job, "done", None, seconds, picture.size)
         return Outcome(job, "failed" if error else "skipped", error, seconds)
+
+    def _wanted(self, job: Job, tag: str) -> bool:
+        """Whether the result is still to be made; OutputError where it cannot be written."""
+        if self._finished(job, tag):
+            return False
+        try:
+            check_output(job.target, overwrite=self.overwrite, inputs=(job.source,))
+        except OutputError:
+            if self._finished(job, tag):  # another run of the same command has made it meanwhile
+                return False
+            raise
+        return True
 
     def _finished(self, job: Job, tag: str) -> bool:
         """Whether the result is there; OutputError where another file is in its place and is to stay."""
