@@ -50,10 +50,10 @@ def test_every_verb_has_help(call: Call) -> None:
 def test_defaults_are_those_of_look() -> None:
     defaults = {name: option.default for name, option in signature(stylize.stylize).parameters.items()}
     look = Look()
-    for name in ("alpha", "transform", "rank", "passes", "color", "color_strength", "grain"):
+    for name in ("alpha", "transform", "rank", "passes", "color", "color_strength"):
         assert defaults[name] == getattr(look, name)
     # None: that of the look, which --photo changes.
-    assert [defaults[name] for name in ("levels", "mode", "detail")] == [None] * 3
+    assert [defaults[name] for name in ("levels", "mode", "detail", "grain")] == [None] * 4
 
 
 @pytest.mark.parametrize("arguments", [["frobnicate"], ["train"], ["--frobnicate"], ["evaluate", "beauty"]])

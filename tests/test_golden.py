@@ -18,7 +18,7 @@ from wct.stylizer import Stylizer
 GOLDEN = Path(__file__).parent / "golden"
 LOOKS: dict[str, dict[str, Any]] = {
     "single": {},
-    "cascade": {"mode": "cascade"},
+    "cascade": {"mode": "cascade", "grain": 0.0},
     "alpha": {"alpha": 0.6},
     "levels": {"levels": (3, 1), "strength": {1: 0.5}},
 }

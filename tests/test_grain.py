@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,9 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from wct.errors import UsageError
 from wct.fields import Held
 from wct.grain import OCTAVES, grain, grained
+from wct.images import Picture
 from wct.look import Look
 from wct.samples import paint
 from wct.stylizer import Stylizer
@@ -79,15 +81,44 @@ def test_it_fades_with_alpha_and_is_gone_at_zero() -> None:
     assert [Look(alpha=alpha, grain=51.0).noise for alpha in (0.5, 1.0, 3.0)] == pytest.approx([0.1, 0.2, 0.2])
 
 
+@pytest.mark.parametrize(
+    ("settings", "share"),
+    [
+        ({"levels": (5,)}, 1),
+        ({"levels": (1, 4)}, 1),
+        ({"levels": (4, 2), "strength": {4: 0.25, 2: 3.0}}, 0.25),
+        ({"levels": (5, 4), "strength": {5: 0.0, 4: 0.5}, "alpha": 0.5}, 0.25),
+        ({"levels": (3, 2, 1)}, 0),
+        ({"strength": {5: 0.0, 4: 0.0}}, 0),
+        ({"mode": "cascade"}, 1),
+        ({"mode": "photo"}, 0),
+        ({"rank": 0}, 0),
+    ],
+)
+def test_there_is_as_much_as_strokes_are_made(settings: dict[str, Any], share: float) -> None:
+    assert Look(grain=51.0, **settings).noise == pytest.approx(0.2 * share)
+
+
+def test_what_makes_no_strokes_of_it_has_none() -> None:
+    stylizer = Stylizer(device="cpu")
+    style, sky = stylizer.style(paint("waves")), evening(64, 64)
+    for settings in ({"levels": (3, 2, 1)}, {"mode": "photo"}):
+        given, none = (stylizer(sky, style, grain=grain, **settings).rgb for grain in (8.0, 0.0))
+        assert torch.equal(given, none)
+
+
+def test_a_preview_has_less_at_the_levels_that_it_has() -> None:
+    """Those of the picture that it stands for: at a quarter of its size there is no relu4_1 left to make strokes."""
+    stylizer = Stylizer(device="cpu")
+    style, sky = stylizer.style(paint("waves")), evening(256, 256)
+    small = Picture(sky).resized(64).rgb
+    made = stylizer(sky, style, preview=64, grain=8.0).rgb
+    grainy = small + 4 / 255 * grain(Window(0, 0, 64, 64))
+    torch.testing.assert_close(made, stylizer(grainy, style, look=Look().reduced(4)).rgb, rtol=0, atol=1e-4)
+
+
 def test_a_plan_has_it_too() -> None:
     stylizer = Stylizer(device="cpu")
     style, sky = stylizer.style(paint("strokes")), evening(64, 96)
     made = stylizer(sky, stylizer.plan([sky], style, grain=4.0)).rgb
     torch.testing.assert_close(made, stylizer(sky, style, grain=4.0).rgb, rtol=0, atol=2e-4)
-
-
-def test_photos_that_would_keep_it_refuse_it() -> None:
-    with pytest.raises(
-        UsageError, match=r"^grain is 4\.0 with mode photo, which would keep it; leave one of them out$"
-    ):
-        Look(mode="photo", grain=4.0)

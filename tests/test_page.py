@@ -23,6 +23,7 @@ from shell import Call
 from wct import Stylizer
 from wct.errors import InputError
 from wct.images import read
+from wct.look import LOOK
 from wct.page import OWN, runtime, write_page
 from wct.samples import paint, photo
 
@@ -176,10 +177,10 @@ def test_a_visitor_stylises_blends_and_keeps_a_picture(page: Any, tmp_path: Path
     page.focus("#grain")
     for _ in range(4):
         page.keyboard.press("ArrowRight")
-    assert page.inner_text("output[for=grain]") == "4"
+    assert page.inner_text("output[for=grain]") == f"{LOOK.grain + 4:g}"
     page.wait_for_selector("body:not(.busy)", timeout=60_000)
     second = downloaded(page, tmp_path / "second.png")
-    needed = engine(content, engine.style(*styles), alpha=0.6, grain=4).rgb.numpy() * 255
+    needed = engine(content, engine.style(*styles), alpha=0.6, grain=LOOK.grain + 4).rgb.numpy() * 255
     assert np.abs(second - needed).max() < 1.5
 
 

@@ -38,36 +38,39 @@ def grained(pixels: Field, amount: float) -> Field:
 
 def grain(window: Window, device: torch.device | str = "cpu") -> Tensor:
     """Noise (h, w), float32, with mean 0 and variance 1 everywhere, alike on every device."""
-    octaves = [_octave(window, k, torch.device(device)) for k in range(OCTAVES)]
-    return reduce(torch.add, octaves) / math.sqrt(OCTAVES)
+    octaves = (_octave(window, k, torch.device(device)) for k in range(OCTAVES))
+    return reduce(Tensor.add_, octaves).div_(math.sqrt(OCTAVES))
 
 
 def _octave(window: Window, k: int, device: torch.device) -> Tensor:
     """Random numbers 2^k pixels apart, and between them what keeps the variance."""
-    step = 2**k
-    rows, columns = (
-        torch.arange(start // step, (stop - 1) // step + 2, device=device)
-        for start, stop in ((window.top, window.bottom), (window.left, window.right))
-    )
+    step, spans = 2**k, ((window.top, window.bottom), (window.left, window.right))
+    rows, columns = (torch.arange(start // step, (stop - 1) // step + 2, device=device) for start, stop in spans)
     found = _random(rows[:, None], columns, k)
-    return _between(_between(found, window.top, window.bottom, step).mT, window.left, window.right, step).mT
+    for axis, (start, stop) in enumerate(spans):
+        found = _between(found, axis, step).narrow(axis, start % step, stop - start)
+    return found
 
 
-def _between(x: Tensor, start: int, stop: int, step: int) -> Tensor:
-    """Rows start … stop - 1 from those at multiples of `step`."""
+def _between(x: Tensor, axis: int, step: int) -> Tensor:
+    """From numbers at multiples of `step` along an axis to all, up to the last of them."""
+    below, above = (x.narrow(axis, i, x.shape[axis] - 1) for i in (0, 1))
+    if step == 1:
+        return below
     share = torch.arange(step, device=x.device) / step
     share = share.square() * (3 - 2 * share)
     weights = torch.stack([1 - share, share]) / torch.hypot(1 - share, share)
-    at = torch.arange(start, stop, device=x.device)
-    below, (one, other) = at // step - start // step, weights[:, at % step, None]
-    mixed: Tensor = one * x[below] + other * x[below + 1]
-    return mixed
+    one, other = weights if axis else weights[..., None]
+    mixed: Tensor = (one * below.unsqueeze(axis + 1)).add_(other * above.unsqueeze(axis + 1))
+    return mixed.flatten(axis, axis + 1)
 
 
 def _random(rows: Tensor, columns: Tensor, k: int) -> Tensor:
     """Numbers with mean 0 and variance 1 of places and an octave: a hash, so that none depends on another."""
     x = (rows * PLACE[0] & WHOLE) ^ (columns * PLACE[1] & WHOLE) ^ (k + 1) * PLACE[2]
     for shift, factor in MIX:
-        x = (x ^ (x >> shift)) * factor & WHOLE
-    even: Tensor = (x ^ (x >> LAST)).float() / 2**31 - 1
-    return even * math.sqrt(3)
+        x ^= x >> shift
+        x *= factor
+        x &= WHOLE
+    x ^= x >> LAST
+    return x.float().div_(2**31).sub_(1).mul_(math.sqrt(3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -163,7 +164,7 @@ class Stylizer:
             raise UsageError(f"found a list with {other[0]} in it, needs Regions; stylizer.style(...) blends styles")
         masks = [None if region.mask is None else mask_of(region.mask, picture.size) for region in regions]
         factor = preview_factor(picture.size, size, preview)
-        chosen, size = chosen.reduced(factor), size if factor == 1 else preview
+        size = size if factor == 1 else preview
         if size is not None:
             picture = picture.resized(size)
             masks = [None if mask is None else resize_mask(mask, picture.size) for mask in masks]
@@ -173,7 +174,8 @@ class Stylizer:
         def made(canvas: Canvas, tell: Callable[[str], None]) -> Tensor:
             return canvas.collected(self.painted(seen, parts, canvas, chosen, tell, scale, plan, memory))
 
-        rgb = fitting(self.engine, self.model, seen.size, tile, made, steps=chosen.steps, progress=progress)[0]
+        steps = chosen.reduced(factor).steps
+        rgb = fitting(self.engine, self.model, seen.size, tile, made, steps=steps, progress=progress)[0]
         return replace(picture, rgb=rgb)
 
     def painted(
@@ -193,15 +195,18 @@ class Stylizer:
             content: the picture, in memory or in a file.
             regions: style, or None to keep, and mask (H, W) in 0..1, or None for the rest; see `wct.regions.layout`.
             canvas: how to work through it.
-            look: settings.
-            tell: called with a word after every one of `look.steps` steps.
-            scale: of style pictures.
+            look: settings, for the full size.
+            tell: called with a word after every step.
+            scale: of the content to the full size, in a preview; style pictures are reduced alike, and the look is.
             plan, memory: as for `__call__`.
         """
         styles = [None if style is None else self._fit(style, content, look, scale) for style, _ in regions]
         shared = layout(content, styles, [mask for _, mask in regions])
-        loop = Loop(canvas, look, shared, tell, plan, memory)
-        return finished(loop([_seen(content, look, canvas)])[0], content, shared, look, canvas)
+        # A large picture averages some of its grain away. Measured from 1024 pixels on 4 pairs: the distance of the
+        # statistics to the large result, reduced, falls from 0.258 to 0.255 at 512 and from 0.309 to 0.305 at 256.
+        seen = _seen(content, look.noise * math.sqrt(scale), canvas)
+        look = look.reduced(1 / scale)
+        return finished(Loop(canvas, look, shared, tell, plan, memory)([seen])[0], content, shared, look, canvas)
 
     def plan(self, contents: Sequence[Source], style: Source | Style, *, look: Look = LOOK, **changes: Any) -> Plan:
         """The maps for pictures that belong together, such as the frames of a shot: their statistics are merged.
@@ -221,7 +226,7 @@ class Stylizer:
         def made(canvas: Canvas, tell: Callable[[str], None]) -> Plan:
             fitted = self._fit(style, seen[0], chosen, 1.0)
             loop = Loop(canvas, chosen, Layout((fitted,), None), tell)
-            loop([_seen(one, chosen, canvas) for one in seen])
+            loop([_seen(one, chosen.noise, canvas) for one in seen])
             return Plan(fitted, chosen, loop.solved)
 
         together = sum(one.size[0] for one in seen), max(one.size[1] for one in seen)
@@ -291,6 +296,6 @@ class Stylizer:
         return source
 
 
-def _seen(content: Content, look: Look, canvas: Canvas) -> Field:
+def _seen(content: Content, noise: float, canvas: Canvas) -> Field:
     """What the loop makes its result of."""
-    return grained(content.pixels(canvas.model.device), look.noise)
+    return grained(content.pixels(canvas.model.device), noise)

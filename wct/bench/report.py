@@ -209,6 +209,6 @@ def likeness(subject: Subject, size: int, tell: Tell = lambda _: None) -> dict[s
         files = Files(Path(folder))
         files.write(size)
         content, painting = read(files.content), read(files.painting)
-    found = Stylizer(subject.model)(content, painting, mode="cascade", transform="wct").rgb
+    found = Stylizer(subject.model)(content, painting, mode="cascade", transform="wct", grain=0.0).rgb
     wanted = Reference.of(subject.model)(content.rgb[None], painting.rgb[None])[0]
     return {"model": subject.name, "size": size, "psnr_db": round(psnr(found, wanted), 2)}

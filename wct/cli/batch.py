@@ -97,7 +97,7 @@ def batch(
     color_strength: ColorStrength = LOOK.color_strength,
     photo: Photo = False,
     detail: Detail = None,
-    grain: Grain = LOOK.grain,
+    grain: Grain = None,
     passes: Passes = LOOK.passes,
     mode: Mode = None,
     size: Size = None,

@@ -65,9 +65,12 @@ Detail = Annotated[
     ),
 ]
 Grain = Annotated[
-    float,
+    float | None,
     typer.Option(
-        metavar="X", help="Noise for the photo first, in grey levels, for strokes in flat skies and walls: about 4."
+        metavar="X",
+        help="Noise for the photo first, in grey levels, so that flat skies and walls take strokes. "
+        f"Default: {LOOK.grain:g} where levels 5 or 4 are transformed; with --photo 0.",
+        show_default=False,
     ),
 ]
 
@@ -82,7 +85,7 @@ def look_of(
     color_strength: float,
     photo: bool,
     detail: float | None,
-    grain: float,
+    grain: float | None,
     passes: int,
     mode: str | None,
 ) -> Look:
@@ -90,7 +93,7 @@ def look_of(
     if photo and mode:
         raise UsageError(f"--photo and --mode {mode}: found both; --photo is a mode of its own, choose one")
     base = PHOTO if photo else LOOK
-    return replace(
+    look = replace(
         base,
         alpha=alpha,
         levels=parse_levels(levels) if levels else base.levels,
@@ -102,5 +105,8 @@ def look_of(
         color=color,
         color_strength=color_strength,
         detail=base.detail if detail is None else detail,
-        grain=grain,
+        grain=base.grain if grain is None else grain,
     )
+    if grain and not replace(look, alpha=1.0).noise:
+        raise UsageError(f"grain {grain:g}: nothing would make strokes of it; needs level 5 or 4, without --photo")
+    return look

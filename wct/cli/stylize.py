@@ -130,7 +130,7 @@ def stylize(
     color_strength: ColorStrength = LOOK.color_strength,
     photo: Photo = False,
     detail: Detail = None,
-    grain: Grain = LOOK.grain,
+    grain: Grain = None,
     passes: Passes = LOOK.passes,
     mode: Mode = None,
     refine: Refine = 0,

@@ -108,7 +108,7 @@ def video(
     color_strength: ColorStrength = LOOK.color_strength,
     photo: Photo = False,
     detail: Detail = None,
-    grain: Grain = LOOK.grain,
+    grain: Grain = None,
     passes: Passes = LOOK.passes,
     mode: Mode = None,
     size: Size = None,

@@ -64,7 +64,7 @@ class Preview:
             self._canvas, self._noise = _Remembering(self.stylizer.model), look.noise
         style = Style.blend([self._measured(source, look.color == "content") for source in sources], weights)
         inside = None if mask is None else resize_mask(mask, self.photo.size)
-        painted = self.stylizer.painted(self._content, [(style, inside)], self._canvas, look.reduced(self.factor))
+        painted = self.stylizer.painted(self._content, [(style, inside)], self._canvas, look, scale=1 / self.factor)
         return replace(self.photo, rgb=self._canvas.collected(painted)[0])
 
     def _measured(self, source: Picture | Style, recolored: bool) -> Style:
