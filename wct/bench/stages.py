@@ -34,7 +34,7 @@ STAGES: dict[str, tuple[tuple[Any, str], ...]] = {
 """The functions that make up each stage, by the module or class that holds them."""
 
 OTHER = "other"
-"""What no stage takes: resizing, checks, copies between devices."""
+"""What no stage takes: grain, resizing, checks, copies between devices."""
 
 
 def timed(run: Callable[[], object], clock: Clock) -> dict[str, float]:
