@@ -159,7 +159,7 @@ def grains(stylizer: Stylizer) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
     for name in ("strokes", "mosaic"):
         style = stylizer.style(paint(name))
-        made = [("plain" if g else "--grain 0", stylizer(content, style, grain=g)) for g in (0, 4)]
+        made = [("--grain 0", stylizer(content, style, grain=0.0)), ("plain", stylizer(content, style))]
         rows.append([("a drawing", content), ("style", paint(name)), *made])
     return rows
 
