@@ -196,6 +196,12 @@ def test_finite_returns_what_it_is_given() -> None:
     assert finite(tensor, "a tensor") is tensor
 
 
+@pytest.mark.parametrize("shape", [(0,), (2, 0, 3), (100,), (1, 4, 5, 5)])
+def test_what_only_adds_up_to_more_than_its_dtype_holds_is_finite(shape: tuple[int, ...]) -> None:
+    tensor = torch.full(shape, 6e4, dtype=torch.float16)
+    assert finite(tensor, "a tensor") is tensor
+
+
 def test_a_single_number_has_to_be_finite() -> None:
     with pytest.raises(NumericsError, match="1 of 1 numbers"):
         finite(torch.tensor([torch.inf]), "a tensor")

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from wct.errors import ModelError
 from wct.models import Model, find, names
 from wct.models.decoder import doubled
-from wct.models.encoder import Encoder, convolve, halved, padded
+from wct.models.encoder import Encoder, convolve, halved, padded, pooled
 from wct.models.export import write_card
 from wct.models.padding import _DEPTHS, _Around
 from wct.models.spec import LEVELS, EncoderSpec, parse_spec, read_toml
@@ -92,6 +92,15 @@ def test_convolutions_of_large_pictures_mirror_as_those_of_small_ones(size: tupl
             there = doubled(conv, x, (height, width))
             torch.testing.assert_close(there, conv(padded(repeated)), rtol=1e-4, atol=1e-5)
     assert convolve(conv, x.requires_grad_()).grad_fn is not None
+
+
+@given(h=st.integers(1, 9), w=st.integers(1, 9), order=st.sampled_from([torch.contiguous_format, torch.channels_last]))
+def test_pooling_gives_what_torch_gives(h: int, w: int, order: torch.memory_format) -> None:
+    x = torch.randn(2, 3, h, w, generator=torch.Generator().manual_seed(h * w))
+    x[0, 0, -1, 0], x[0, 1, 0, -1] = torch.nan, torch.inf
+    x = x.contiguous(memory_format=order)
+    with torch.no_grad():
+        assert torch.equal(pooled(x).nan_to_num(7), F.max_pool2d(x, 2, ceil_mode=True).nan_to_num(7))
 
 
 def test_one_pass_gives_what_single_levels_give(tiny_model: Model) -> None:

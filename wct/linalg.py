@@ -59,12 +59,14 @@ def at(*places: str) -> Iterator[None]:
 
 def finite(tensor: Tensor, what: str) -> Tensor:
     """Return the tensor, of any shape, or raise `NumericsError` if a number in it is infinite or not a number."""
-    # The extremes are not finite where any number is not. In the order of memory, finding them makes no copy.
+    # The sum is not finite where any number is not, and hardly ever else. In the order of memory it takes no copy.
     last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
     ordered = tensor.permute(0, 2, 3, 1) if last else tensor
-    if tensor.numel() == 0 or bool(torch.isfinite(torch.stack(torch.aminmax(ordered))).all()):
+    if bool(torch.isfinite(ordered.sum())):
         return tensor
     bad = tensor.numel() - int(torch.isfinite(tensor).sum())
+    if not bad:
+        return tensor
     raise NumericsError(
         f"{what}: {bad} of {tensor.numel()} numbers are not finite; "
         "check the picture and the weights, or compute in float32"

@@ -54,6 +54,16 @@ def unpadded(x: Tensor, wrap: bool) -> bool:
     return height * width >= _LARGE and min(height, width) > 1 and not wrap and not torch.is_grad_enabled()
 
 
+def pooled(x: Tensor) -> Tensor:
+    """The largest of each 2x2 pixels of (N, C, H, W), those of an odd last row or column among themselves."""
+    odd = x.shape[-2] % 2 or x.shape[-1] % 2
+    if odd or x.device.type != "cpu" or torch.is_grad_enabled():
+        return F.max_pool2d(x, 2, ceil_mode=True)
+    # torch's also finds where they are, which takes 5.9 to 11.6 ms instead of 4.5 for 32 channels at 512x512.
+    rows = torch.maximum(x[..., ::2, :], x[..., 1::2, :])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
+
+
 def _bordered(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """The same without a padded copy of x: the convolution's own zeros around it, then the four borders anew.
 
@@ -137,7 +147,7 @@ class Encoder(nn.Module):
             if name.endswith("_1") and name != "1_1":
                 # Departure: the paper's pooling drops an odd last row; rounding up keeps it, so that
                 # every size from 1x1 passes and the decoder can return exactly the input's size.
-                x = F.max_pool2d(x, 2, ceil_mode=True)
+                x = pooled(x)
             x = F.relu(convolve(conv, x, wrap), inplace=True)
             yield name, x
             if name == f"{deepest}_1":
