@@ -16,6 +16,7 @@ from tiny import TINY, write_tiny
 from torch.nn import functional as F
 
 from wct.errors import ModelError
+from wct.maps import AffineMap
 from wct.models import Model, find, names
 from wct.models.decoder import doubled
 from wct.models.encoder import Encoder, convolve, halved, padded, pooled
@@ -69,6 +70,23 @@ def test_every_refinement_looks_at_what_the_one_before_made(pictured_model: Mode
     cut = stage(x[..., :12], (20, 12))
     torch.testing.assert_close(cut[..., :7], made[2][..., :7])
     assert not torch.allclose(cut[..., 7], made[2][..., 7], atol=1e-6)
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_stage_takes_a_map_into_its_first_convolution(
+    tiny_model: Model, pictured_model: Model, level: int, wrap: bool
+) -> None:
+    for model in (tiny_model, pictured_model):
+        channels, size = model.encoder.spec.channels(level), (12, 20) if level == 1 else (24, 40)
+        x, matrix = torch.rand(1, channels, 12, 20), torch.randn(channels, channels, dtype=torch.float64)
+        change = AffineMap(matrix, torch.rand(channels).double(), torch.randn(channels).double())
+        stage = model.decoder.stages[level - 1]
+        with torch.no_grad():
+            wanted = stage(change(x), size, wrap)
+            found = stage(x, size, wrap, (change.matrix, change.offset))
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
+        assert not torch.allclose(found, stage(x, size, wrap), atol=1e-2 * float(wanted.abs().max()))
 
 
 @given(h=st.integers(1, 9), w=st.integers(1, 9), odd=st.tuples(st.booleans(), st.booleans()), wrap=st.booleans())

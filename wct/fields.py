@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from wct.maps import AffineMap
 from wct.models.decoder import Stage
 from wct.models.encoder import Encoder, halved
 from wct.windows import Size, Window
@@ -129,12 +130,16 @@ class Encoded:
 
 @dataclass(frozen=True, eq=False)
 class Stepped:
-    """What a stage of the decoder chain makes of a field: features of the level below, or pixels."""
+    """What a stage of the decoder chain makes of a field: features of the level below, or pixels.
+
+    With `change` it makes it of the field as this map changes it.
+    """
 
     source: Field
     stage: Stage
     size: Size
     wrap: bool = False
+    change: AffineMap | None = None
 
     @property
     def level(self) -> int:
@@ -151,7 +156,8 @@ class Stepped:
     def read(self, window: Window) -> Tensor:
         ((source, above),) = self.sources(window)
         around = above.scaled(self.stage.reach[2], self.size)
-        return _cut(self.stage(source.read(above), around.size, self.wrap), window, around)
+        change = None if self.change is None else (self.change.matrix, self.change.offset)
+        return _cut(self.stage(source.read(above), around.size, self.wrap, change), window, around)
 
 
 def _cut(x: Tensor, window: Window, around: Window) -> Tensor:

@@ -9,11 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wct.models.encoder import convolve, halved, unpadded, weights
+from wct.models.encoder import Taps, convolve, halved, unpadded, weights
 from wct.models.padding import surrounded
 from wct.models.spec import LEVELS, ModelSpec, StageSpec
 
 __all__ = ["Decoder", "Stage", "doubled"]
+
+
+Affine = tuple[Tensor, Tensor]
+"""A (C, C) and b (C,) of a map A x + b on features."""
 
 
 class Stage(nn.Module):
@@ -46,26 +50,31 @@ class Stage(nn.Module):
         after = len(self.high) + 2 * len(self.look) + (self.again is not None)
         return len(self.low), after, 1 if self.level == 1 else 2
 
-    def forward(self, x: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:
-        """(N, C_k, h, w) to (N, C_{k-1}, *size), `size` being 2h or 2h-1 by 2w or 2w-1."""
-        y = self.refined(self.made(x, size, wrap), x, len(self.look), wrap)
+    def forward(self, x: Tensor, size: tuple[int, int], wrap: bool = False, affine: Affine | None = None) -> Tensor:
+        """(N, C_k, h, w) to (N, C_{k-1}, *size), `size` being 2h or 2h-1 by 2w or 2w-1.
+
+        With `affine` what it makes of A x + b, for the features x of every pixel.
+        """
+        y = self.refined(self.made(x, size, wrap, affine), x, len(self.look), wrap, affine)
         return y if self.again is None else F.relu(convolve(self.again, y, wrap), inplace=True)
 
-    def made(self, x: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:
+    def made(self, x: Tensor, size: tuple[int, int], wrap: bool = False, affine: Affine | None = None) -> Tensor:
         """As `forward`, but before refinements; where the stage makes a picture, that."""
-        for conv in self.low:
+        begin, *rest = [*self.low, *self.high]
+        convolutions = [after(begin, affine), *rest]
+        for conv in convolutions[: len(self.low)]:
             x = F.relu(convolve(conv, x, wrap), inplace=True)
-        first, *others = self.high
+        first, *others = convolutions[len(self.low) :]
         x = convolve(first, x, wrap) if self.level == 1 else doubled(first, x, size, wrap)
         for conv in others:
             x = convolve(conv, F.relu(x, inplace=True), wrap)
         return x
 
-    def refined(self, made: Tensor, x: Tensor, times: int, wrap: bool = False) -> Tensor:
+    def refined(self, made: Tensor, x: Tensor, times: int, wrap: bool = False, affine: Affine | None = None) -> Tensor:
         """What stage 1 has made of features x, after the first so many refinements."""
         if self.given is None:
             return made
-        given = convolve(self.given, x, wrap).chunk(len(self.look), 1)
+        given = convolve(after(self.given, affine), x, wrap).chunk(len(self.look), 1)
         for look, change, part in list(zip(self.look, self.change, given, strict=True))[:times]:
             made = part + convolve(change, F.relu(convolve(look, made, wrap), inplace=True), wrap)
         return made
@@ -100,11 +109,24 @@ class Decoder(nn.Module):
         return x
 
 
+def after(conv: nn.Conv2d, affine: Affine | None) -> nn.Conv2d | Taps:
+    """The convolution of what a map makes of features, as one of the features themselves.
+
+    It is the same, for borders mirror or repeat pixels, and a map changes each by itself.
+    """
+    if affine is None:
+        return conv
+    assert conv.bias is not None
+    weight, bias = conv.weight.float(), conv.bias.float()
+    matrix, offset = (part.to(weight) for part in affine)
+    return Taps(F.conv2d(weight, matrix.T[..., None, None]), bias + weight.sum((2, 3)) @ offset)
+
+
 def _several(convolutions: Iterable[nn.Conv2d]) -> Sequence[nn.Conv2d]:
     return nn.ModuleList(convolutions)  # type: ignore[return-value]
 
 
-def doubled(conv: nn.Conv2d, x: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:
+def doubled(conv: nn.Conv2d | Taps, x: Tensor, size: tuple[int, int], wrap: bool = False) -> Tensor:
     """3x3 convolution of (N, C, h, w) that is first doubled by repetition and cut to `size`.
 
     Two of three neighbours are repetitions of one pixel, so that each pixel of the result takes 2x2 of x: it is a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +13,22 @@ from torch.nn import functional as F
 from wct.models.padding import surrounded
 from wct.models.spec import EncoderSpec
 
-__all__ = ["Encoder", "convolve", "halved", "padded", "unpadded", "weights"]
+__all__ = ["Encoder", "Taps", "convolve", "halved", "padded", "unpadded", "weights"]
 
 _LARGE = 2**16
 """Pixels. Of fewer a padded copy costs less than the borders do."""
 
 _AT_ONCE = 16
 """Channels that a processor computes together, however few are asked for."""
+
+
+class Taps(NamedTuple):
+    """What a 3x3 convolution computes with; of `nn.Conv2d` no more is needed."""
+
+    weight: Tensor
+    """(C', C, 3, 3)."""
+    bias: Tensor | None
+    """(C',)."""
 
 
 def padded(x: Tensor, wrap: bool = False) -> Tensor:
@@ -32,14 +42,14 @@ def padded(x: Tensor, wrap: bool = False) -> Tensor:
     return surrounded(x, "reflect" if h > 1 and w > 1 else "replicate")
 
 
-def convolve(conv: nn.Conv2d, x: Tensor, wrap: bool = False) -> Tensor:
+def convolve(conv: nn.Conv2d | Taps, x: Tensor, wrap: bool = False) -> Tensor:
     """3x3 convolution with the padding that keeps the size."""
     if unpadded(x, wrap):
         return _bordered(conv, x)
     return F.conv2d(padded(x, wrap), *weights(conv, x))
 
 
-def weights(conv: nn.Conv2d, x: Tensor) -> tuple[Tensor, Tensor | None]:
+def weights(conv: nn.Conv2d | Taps, x: Tensor) -> tuple[Tensor, Tensor | None]:
     """Weights and bias in the precision of x where theirs is less: decoders' stay float16, as their files have them.
 
     All in float32 they are 36 MB more with vgg19, at its peak.
@@ -64,13 +74,13 @@ def pooled(x: Tensor) -> Tensor:
     return torch.maximum(rows[..., ::2], rows[..., 1::2])
 
 
-def _bordered(conv: nn.Conv2d, x: Tensor) -> Tensor:
+def _bordered(conv: nn.Conv2d | Taps, x: Tensor) -> Tensor:
     """The same without a padded copy of x: the convolution's own zeros around it, then the four borders anew.
 
     In three of four layers of compact at 512x512 it is faster by a tenth to a third. Its gradient would be slower.
     """
     weight, bias = weights(conv, x)
-    few = 4 * conv.out_channels <= _AT_ONCE and x.device.type == "cpu"
+    few = 4 * len(weight) <= _AT_ONCE and x.device.type == "cpu"
     y = _by_fours(weight, bias, x) if few else F.conv2d(x, weight, bias, padding=1)
     for border, source, sides in (
         (y[..., :1, :], x[..., :2, :], (1, 1, 1, 0)),
