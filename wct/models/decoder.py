@@ -119,7 +119,7 @@ def after(conv: nn.Conv2d, affine: Affine | None) -> nn.Conv2d | Taps:
     assert conv.bias is not None
     weight, bias = conv.weight.float(), conv.bias.float()
     matrix, offset = (part.to(weight) for part in affine)
-    return Taps(F.conv2d(weight, matrix.T[..., None, None]), bias + weight.sum((2, 3)) @ offset)
+    return Taps((weight.movedim(1, -1) @ matrix).movedim(-1, 1), bias + weight.sum((2, 3)) @ offset)
 
 
 def _several(convolutions: Iterable[nn.Conv2d]) -> Sequence[nn.Conv2d]:
