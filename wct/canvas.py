@@ -11,8 +11,8 @@ from wct.fields import Encoded, Field, Held, Stepped
 from wct.gaussian import Gaussian, joined
 from wct.heap import make_room
 from wct.linalg import finite
-from wct.maps import AffineMap
 from wct.models import Model
+from wct.models.decoder import Affine
 from wct.store import Filed, scratch
 from wct.windows import Window, tiles
 
@@ -57,11 +57,11 @@ class Canvas:
             return {level: Held(level, finite(x, "features")) for level, x in found.items()}
         return {level: Encoded(pixels, self.model.encoder, level, self.wrap) for level in levels}
 
-    def stepped(self, x: Field, below: Sequence[int], change: AffineMap | None = None) -> Field:
+    def stepped(self, x: Field, below: Sequence[int], affine: Affine | None = None) -> Field:
         """Features, as a map changes them, one level down the decoders, where they have the size `below`."""
         if x.level <= 2 and self.side is None and self.model.device.type == "cpu":
             make_room(4 * below[0] * below[1] * self.model.encoder.spec.channels(1))
-        return Stepped(x, self.model.decoder.stages[x.level - 1], (below[0], below[1]), self.wrap, change)
+        return Stepped(x, self.model.decoder.stages[x.level - 1], (below[0], below[1]), self.wrap, affine)
 
     def settled(self, field: Field) -> Field:
         """The field, computed where it is in memory, and left for later where it is not."""

@@ -13,8 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from wct.maps import AffineMap
-from wct.models.decoder import Stage
+from wct.models.decoder import Affine, Stage
 from wct.models.encoder import Encoder, halved
 from wct.windows import Size, Window
 
@@ -132,14 +131,14 @@ class Encoded:
 class Stepped:
     """What a stage of the decoder chain makes of a field: features of the level below, or pixels.
 
-    With `change` it makes it of the field as this map changes it.
+    With `affine` it makes it of the field as this map changes it.
     """
 
     source: Field
     stage: Stage
     size: Size
     wrap: bool = False
-    change: AffineMap | None = None
+    affine: Affine | None = None
 
     @property
     def level(self) -> int:
@@ -156,8 +155,7 @@ class Stepped:
     def read(self, window: Window) -> Tensor:
         ((source, above),) = self.sources(window)
         around = above.scaled(self.stage.reach[2], self.size)
-        change = None if self.change is None else (self.change.matrix, self.change.offset)
-        return _cut(self.stage(source.read(above), around.size, self.wrap, change), window, around)
+        return _cut(self.stage(source.read(above), around.size, self.wrap, self.affine), window, around)
 
 
 def _cut(x: Tensor, window: Window, around: Window) -> Tensor:

@@ -14,6 +14,7 @@ from wct.gaussian import Gaussian, joined
 from wct.linalg import at
 from wct.look import Look
 from wct.maps import AffineMap, FeatureMap
+from wct.models.decoder import Affine
 from wct.models.encoder import halved
 from wct.plan import Key, Memory, Plan
 from wct.regions import Layout
@@ -67,7 +68,7 @@ class Loop:
     def _pass(self, pictures: Sequence[Field], turn: int) -> list[Field]:
         found, depth = list(pictures), 0
         own: list[Mapping[int, Field]] = []
-        change: AffineMap | None = None
+        affine: Affine | None = None
         for level in range(max(self.look.levels), 0, -1):
             name = f"relu{level}_1"
             if level in self.look.levels:
@@ -77,14 +78,14 @@ class Loop:
                     found, depth = [features[level] for features in own], level
                     self.tell(f"{name} encode")
                 with at(name, "transform"):
-                    found, change = self._mapped(found, level, turn)
+                    found, affine = self._mapped(found, level, turn)
                 self.tell(f"{name} transform")
             if depth == level:
                 depth = 0 if self.look.mode == "cascade" else level - 1
                 with at(name, "decode"):
                     for k in range(level, depth, -1):
-                        found = [self._stepped(*each, k, change) for each in zip(found, pictures, own, strict=True)]
-                        change = None
+                        found = [self._stepped(*each, k, affine) for each in zip(found, pictures, own, strict=True)]
+                        affine = None
                     if self.look.mode == "cascade":
                         found = [self.canvas.kept(one) for one in found]
                 self.tell(f"{name} decode")
@@ -94,7 +95,7 @@ class Loop:
         """Features of a level, and for photos of all levels below it."""
         return self.canvas.encoded(pixels, range(1, level + 1) if self.look.mode == "photo" else (level,))
 
-    def _mapped(self, found: Sequence[Field], level: int, turn: int) -> tuple[list[Field], AffineMap | None]:
+    def _mapped(self, found: Sequence[Field], level: int, turn: int) -> tuple[list[Field], Affine | None]:
         """The features as the maps change them, or as they are, and the map that the decoder shall begin with."""
         if self.plan is None:
             measure = partial(self.layout.measure, level)
@@ -103,8 +104,9 @@ class Loop:
             maps = self._solved(reduce(joined, (parts for _, parts in measured)), level, turn)
         else:
             maps = [self.plan.maps[turn, level]]
-        if level <= FINE and len(maps) == 1 and isinstance(maps[0], AffineMap):
-            return list(found), maps[0]
+        first, *others = maps
+        if level <= FINE and not others and isinstance(first, AffineMap):
+            return list(found), (first.matrix, first.offset)
         apply = partial(self.layout.apply, maps, level)
         halo = max(one.halo for one in maps)
         return [self.canvas.settled(Combined((one,), apply, halo)) for one in found], None
@@ -121,12 +123,10 @@ class Loop:
         self.solved[turn, level] = maps[0]
         return maps
 
-    def _stepped(
-        self, x: Field, pixels: Field, own: Mapping[int, Field], level: int, change: AffineMap | None
-    ) -> Field:
+    def _stepped(self, x: Field, pixels: Field, own: Mapping[int, Field], level: int, affine: Affine | None) -> Field:
         """One level down the decoders; for photos with the detail that the decoders alone would lose."""
         size = halved(pixels.size, max(1, level - 1))
-        below = self.canvas.stepped(x, size, change)
+        below = self.canvas.stepped(x, size, affine)
         if self.look.mode == "photo":
             # What the decoder misses of the picture's own features goes past it, so that without a map nothing changes.
             carried = own[level - 1] if level > 1 else pixels

@@ -13,8 +13,7 @@ from wct.models.encoder import Taps, convolve, halved, unpadded, weights
 from wct.models.padding import surrounded
 from wct.models.spec import LEVELS, ModelSpec, StageSpec
 
-__all__ = ["Decoder", "Stage", "doubled"]
-
+__all__ = ["Affine", "Decoder", "Stage", "doubled"]
 
 Affine = tuple[Tensor, Tensor]
 """A (C, C) and b (C,) of a map A x + b on features."""

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from wct.models.padding import surrounded
 from wct.models.spec import EncoderSpec
 
-__all__ = ["Encoder", "Taps", "convolve", "halved", "padded", "unpadded", "weights"]
+__all__ = ["Encoder", "Taps", "convolve", "halved", "padded", "pooled", "unpadded", "weights"]
 
 _LARGE = 2**16
 """Pixels. Of fewer a padded copy costs less than the borders do."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wct.models.decoder import Decoder, Stage
-from wct.models.encoder import Encoder, convolve, padded
+from wct.models.encoder import Encoder, convolve, padded, pooled
 from wct.models.spec import LEVELS
 from wct.training.teacher import Teacher
 
@@ -114,7 +114,7 @@ def start_encoder(student: Encoder, teacher: Teacher, pictures: Tensor, generato
     t = s = pictures
     for (name, conv), (_, original) in zip(student.layers(), teacher.vgg.layers(), strict=True):
         if name.endswith("_1") and name != "1_1":
-            t, s = (F.max_pool2d(x, 2, ceil_mode=True) for x in (t, s))
+            t, s = (pooled(x) for x in (t, s))
         before = torch.cat([convolve(original, x) for x in torch.split(t, 8)])
         _fit(conv, s, before, generator)
         s, t = _activate(conv, s), F.relu(before)
@@ -140,7 +140,7 @@ def start_decoder(decoder: Decoder, encoder: Encoder, pictures: Tensor, generato
         below = pictures if picture else encoder.head(trunk[f"{level - 1}_1"], level - 1)
         mirrored = [y for name, y in trunk.items() if int(name[0]) == level - 1][::-1]
         for conv in stage.low:
-            _fit(conv, x, F.max_pool2d(mirrored[0], 2, ceil_mode=True), generator)
+            _fit(conv, x, pooled(mirrored[0]), generator)
             x = _activate(conv, x)
         if level > 1:
             x = F.interpolate(x, scale_factor=2, mode="nearest")[..., : below.shape[-2], : below.shape[-1]]
