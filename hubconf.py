@@ -21,13 +21,14 @@ dependencies = [
 ]
 
 
-def stylizer(name: str = "compact", device: str | None = None) -> Stylizer:
+def stylizer(name: str = "compact", device: str | None = None, precision: str = "float32") -> Stylizer:
     """A wct.Stylizer: stylizer("photo.jpg", "wave.jpg", alpha=0.6).save("out.png").
 
     Args:
         name: a shipped model or a model folder.
         device: "cpu", "cuda", "mps" or None for the best one there is.
+        precision: "float32", or "bfloat16", see `wct.Stylizer`.
     """
     from wct import Stylizer
 
-    return Stylizer(name, device=device)
+    return Stylizer(name, device=device, precision=precision)

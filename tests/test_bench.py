@@ -82,6 +82,17 @@ def test_the_report_holds_together(tmp_path: Path, tiny_folder: Path) -> None:
     assert [(row["model"], row["size"]) for row in report["likeness"]] == [(name, 32)]
 
 
+def test_another_precision_has_its_own_ceiling(call: Call, tiny_folder: Path) -> None:
+    options = ["--models", tiny_folder, "--sizes", 16, "--repeats", 1, "--precision", "bfloat16", "--json"]
+    found = call("bench", *options)
+    assert (found.status, found.err) == (0, "")
+    report = json.loads(found.out)
+    assert {row["dtype"] for row in report["runs"]} == {"bfloat16"}
+    limit = report["ceilings"]["best"]["convolution"]["bfloat16"]
+    for row in report["runs"]:
+        assert row["ceiling_share"] == pytest.approx(row["gflop_per_s"] / limit, abs=1e-3)
+
+
 def test_tables_and_what_is_left_out(call: Call) -> None:
     found = call("bench", "--sizes", 16, "--repeats", 1)
     assert found.status == 0
@@ -114,7 +125,7 @@ def test_errors_are_one_line(call: Call, tmp_path: Path, options: list[str], sai
 
 def test_a_process_that_fails_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(WctError, match="gone") as failure:
-        peak(Task(str(tmp_path / "gone"), None, "cpu", 1, str(tmp_path)))
+        peak(Task(str(tmp_path / "gone"), None, "cpu", "float32", 1, str(tmp_path)))
     assert "\n" not in str(failure.value)
 
 

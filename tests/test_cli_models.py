@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def test_doctor_is_content_in_a_process_of_its_own(tmp_path: Path, tiny_folder: 
     report = json.loads(found.out)
     assert report["problems"] == []
     assert {"wct", "python", "torch", "torchvision", "numpy", "scipy", "pillow"} <= set(report["versions"])
-    assert "cpu" in report["devices"]
+    assert re.search(r"; bfloat16 is \d+\.\d times as fast$", report["devices"]["cpu"])
     (model,) = report["models"]
     assert model == {"name": "tiny", "state": "works", "about": "sha256 as promised; stylises on " + device(report)}
 

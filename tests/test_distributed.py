@@ -134,6 +134,15 @@ def assert_same(a: Picture, b: Picture) -> None:
     assert float(apart.max()) <= 1 and float(apart.mean()) < 0.02
 
 
+def test_workers_compute_in_the_precision_of_the_driver(nodes: Nodes, cluster: Cluster, tiny_folder: Path) -> None:
+    assert not nodes.lost
+    models = [Model.load(tiny_folder, precision=name) for name in ("bfloat16", "float32")]
+    style = Stylizer(models[1]).style(noise((64, 80), 9))
+    far = Stylizer(models[0], engine=cluster)(noise(), style, tile=64).rgb
+    near, exact = (Stylizer(model)(noise(), style, tile=64).rgb for model in models)
+    assert float((far - near).abs().mean()) < 0.2 * float((near - exact).abs().mean())
+
+
 def test_windows_of_a_cluster_do_not_show(far: Stylizer, near: Stylizer, style: Style) -> None:
     left = torch.zeros(SIZE)
     left[:, :90] = 1
@@ -278,11 +287,13 @@ def _times(factor: float) -> Callable[[float], float]:
 def test_parcels_hold_functions_tensors_and_names() -> None:
     x = torch.arange(6).view(2, 3)
     named = object()
-    things = [_times(3.0), x, {"again": x, "half": torch.ones(2, dtype=torch.float64)}, torch.device("cpu"), named]
+    tensors = {"again": x, "long": torch.ones(2, dtype=torch.float64), "short": torch.ones(2, dtype=torch.bfloat16)}
+    things = [_times(3.0), x, tensors, torch.device("cpu"), named]
     parcel = packed(things, lambda one: "it" if one is named else None)
     triple, again, table, device, name = opened(parcel, torch.device("meta"), lambda name: name + " is here")
     assert (triple(2.0), device, name) == (6.0, torch.device("meta"), "it is here")
-    assert torch.equal(again, x) and table["again"] is not None and table["half"].dtype == torch.float64
-    assert len(parcel.arrays) == 2
+    assert torch.equal(again, x) and all(torch.equal(table[name], one) for name, one in tensors.items())
+    assert {name: one.dtype for name, one in table.items()} == {name: one.dtype for name, one in tensors.items()}
+    assert len(parcel.arrays) == 3
     with pytest.raises(UsageError, match=r"a worker has wct .*, the driver 0\.0; install"):
         opened(Parcel("0.0", parcel.data, parcel.arrays))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from wct.devices import make_exact
 from wct.errors import NumericsError, UsageError
-from wct.gaussian import DECODED, Gaussian, joined, merge
+from wct.gaussian import FLAT, Gaussian, joined, merge
 from wct.maps import AffineMap, mix, normalised
 
 pictures = channels.flatmap(any_rank)
@@ -378,19 +378,18 @@ def test_extreme_weights_stay_finite() -> None:
     assert normalised([5e-324, 0], 2) == [1, 0]
 
 
-# what decoders made of rounding
+# what is flat
 
 
-@given(st.floats(1e-6, 1.0), seeds)
-def test_a_decoded_picture_varies_or_it_does_not(relative: float, seed: int) -> None:
-    assume(abs(relative / DECODED - 1) > 1e-6)
+@given(st.floats(1e-6, 1.0), st.sampled_from([*FLAT.values()]), seeds)
+def test_features_vary_by_more_than_a_share_of_their_mean_or_not(relative: float, share: float, seed: int) -> None:
+    assume(abs(relative / share - 1) > 1e-6)
     pixels = 5 + torch.rand(3, 400, generator=generator(seed), dtype=torch.float64)
     found = Gaussian.of(pixels)
     size = relative * found.mean.norm() / found.cov.trace().sqrt()
     varied = Gaussian(found.n, found.mean, found.cov * size**2)
-    assert bool(varied.calmed().cov.any()) == (relative > DECODED)
-    if relative > DECODED:
-        assert_same(varied.calmed(), varied)
+    assert varied.varies(share) == (relative > share)
+    assert_same(varied.calmed(), Gaussian(found.n, found.mean, torch.zeros_like(found.cov)))
 
 
 # devices

@@ -15,6 +15,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+from wct.devices import choose_precision
 from wct.errors import UsageError
 from wct.images import Picture, Source, list_pictures, read
 from wct.look import LOOK, Look
@@ -54,6 +55,7 @@ class Stylize(v2.Transform):  # type: ignore[misc]
         alpha: strength, one number or (lowest, highest).
         p: probability that a picture is stylised, 0 to 1.
         model: a shipped model, a model folder, or a loaded `Model`. Loaded at first use, in each worker.
+        precision: of a model that is loaded here, see `Stylizer`.
         scale: size of the strokes, see `Stylizer.style`.
         look: other settings; its alpha is not used.
 
@@ -62,7 +64,7 @@ class Stylize(v2.Transform):  # type: ignore[misc]
     tensor, and takes time by the pixel: after crops it takes less.
 
     Raises:
-        UsageError: there is no style, a number is out of range, or a tensor has not three channels.
+        UsageError: there is no style, a number is out of range, no such precision, or a tensor has not three channels.
         InputError: a style picture cannot be read, or a tensor is neither uint8 nor of floats in 0..1.
 
     Examples:
@@ -82,12 +84,14 @@ class Stylize(v2.Transform):  # type: ignore[misc]
         alpha: float | tuple[float, float] = 1.0,
         p: float = 1.0,
         model: str | Model = "compact",
+        precision: str = "float32",
         scale: float = 1.0,
         look: Look = LOOK,
     ) -> None:
         super().__init__()
         self.alpha = (alpha, alpha) if isinstance(alpha, int | float) else tuple(alpha)
-        self.p, self.scale, self.look, self.model = p, scale, look, model
+        choose_precision(precision)
+        self.p, self.scale, self.look, self.model, self.precision = p, scale, look, model, precision
         if len(self.alpha) != 2 or not 0 <= self.alpha[0] <= self.alpha[1] < math.inf:
             raise UsageError(f"alpha: found {alpha}; needs a number of 0 or more, or a lowest and a highest one")
         if not 0 <= p <= 1:
@@ -135,7 +139,9 @@ class Stylize(v2.Transform):  # type: ignore[misc]
         if choice.style is None:
             return picture
         if device not in self._stylizers:
-            model = self.model if isinstance(self.model, Model) else Model.load(self.model, device=device)
+            model = self.model
+            if not isinstance(model, Model):
+                model = Model.load(model, device=device, precision=self.precision)
             self._stylizers[device] = Stylizer(model)
         stylizer, key = self._stylizers[device], (choice.style, device)
         if key not in self._measured:

@@ -122,7 +122,7 @@ def batch(
         "size": size,
         "quality": quality,
         "bits": bits,
-        "model": [stylizer.model.fingerprint, stylizer.model.decoder_fingerprint],
+        "model": stylizer.model.identity,
         "styles": [one.digest if isinstance(one, Style) else _digest(one) for one in known],
     }
     ready = [one if isinstance(one, Style) else scaled(one, scale, None)[0] for one in known]

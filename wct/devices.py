@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""Where to compute, and how exactly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from torch import nn
 
 from wct.errors import UsageError
 
-__all__ = ["choose_device", "has_kernels", "make_exact", "placed"]
+__all__ = ["PRECISIONS", "choose_device", "choose_precision", "has_kernels", "make_exact", "placed"]
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+"""In what the networks may compute, with 24 bits or with 8. Statistics and maps are float32 and float64 always.
+
+float16, with 11 bits, is left out: processors gain nothing from it, and features of vgg19 exceed its largest number.
+"""
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -38,6 +44,13 @@ def choose_device(name: str | None = None) -> torch.device:
         raise UsageError(f"device {name!r}: this torch has no kernels for it, only for {built}; choose cpu")
     make_exact(device)
     return device
+
+
+def choose_precision(name: str) -> torch.dtype:
+    """The one of `PRECISIONS` with that name; UsageError for any other."""
+    if name not in PRECISIONS:
+        raise UsageError(f"precision: found {name!r}; choose {', '.join(PRECISIONS)}")
+    return PRECISIONS[name]
 
 
 def has_kernels(index: int) -> bool:

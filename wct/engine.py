@@ -36,7 +36,7 @@ class Local:
     """This process."""
 
     def side(self, model: Model, size: Size) -> int | None:
-        return choose_side(size, model.card.spec, model.device)
+        return choose_side(size, model.card.spec, model.device, model.precision)
 
     def canvas(self, model: Model, side: int | None) -> Canvas:
         return Canvas(model, side)

@@ -14,7 +14,7 @@ from wct.errors import UsageError
 from wct.linalg import Roots, cholesky, eigh, exact_device, finite, sqrt, sqrt_pair
 from wct.maps import AffineMap, check_channels, check_parts, shape
 
-__all__ = ["DECODED", "ROUNDING", "Gaussian", "joined", "merge"]
+__all__ = ["FLAT", "ROUNDING", "Gaussian", "joined", "merge"]
 
 ROUNDING = 2.5e-5
 """A standard deviation up to this share of the mean's length counts as zero.
@@ -24,11 +24,12 @@ this, whitening would blow that rounding up to the style's full contrast; real p
 much are 8 bits apart.
 """
 
-DECODED = 1e-3
-"""As `ROUNDING`, but of all directions together and in a picture that was decoded before.
+FLAT = {torch.float32: 1e-3, torch.bfloat16: 5e-3}
+"""By the precision of the networks: features are those of a flat picture where all together they vary by no more than
+this share of their mean's length.
 
-Decoders enlarge what is only rounding: in the cascade flat pictures varied by up to 1.7e-4 of the mean with VGG-19's
-features, photos of a hundredth of the contrast by 0.28 at least.
+In float32 flat pictures varied by up to 1.7e-4 of it, one that was decoded and encoded again included, in bfloat16 by
+up to 2.5e-3; photos of a hundredth of the contrast by 0.03 at least, and grain of one grey level by 0.017.
 """
 
 _BLOCKS = {"cuda": 2**17}
@@ -157,10 +158,13 @@ class Gaussian:
         """The variance of what is only rounding."""
         return float((ROUNDING * self.mean.detach()).square().sum())
 
+    def varies(self, share: float) -> bool:
+        """Whether the features vary by more than this share of their mean's length, all directions together."""
+        return bool(self.cov.trace() > (share * self.mean).square().sum())
+
     def calmed(self) -> Gaussian:
-        """The same, without what decoders and the encoder after them have made of rounding: see `DECODED`."""
-        flat = self.cov.trace() <= (DECODED * self.mean).square().sum()
-        return replace(self, cov=self.cov * ~flat)
+        """The same mean, without any variation."""
+        return replace(self, cov=torch.zeros_like(self.cov))
 
     def leading(self, rank: int) -> Tensor:
         """(C, C), the projector onto the `rank` directions in which the features vary most."""

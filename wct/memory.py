@@ -39,9 +39,9 @@ def free_memory(device: torch.device) -> int:
     return min(free, limit - used)
 
 
-def pixel_bytes(spec: ModelSpec) -> int:
-    """Bytes per pixel of a picture in one piece, float32: at full resolution the widest convolution's input, its padded
-    copy and its output, and 1.3 times that as measured. ModelError where there are no decoders to make one with.
+def pixel_bytes(spec: ModelSpec, precision: torch.dtype = torch.float32) -> int:
+    """Bytes per pixel of a picture in one piece: at full resolution the widest convolution's input, its padded copy and
+    its output, and 1.3 times that as measured. ModelError where there are no decoders to make one with.
     """
     if not spec.stages:
         raise ModelError(f"model {spec.name!r} has no decoders; choose one that has, such as 'compact'")
@@ -51,21 +51,24 @@ def pixel_bytes(spec: ModelSpec) -> int:
     above = [[encoder.channels(2), *second.low][-1], *second.high, encoder.channels(1)]
     refined = [(encoder.channels(1), hidden) for hidden in first.refine]
     layers = [*pairwise(trunk), *pairwise(chain), *pairwise(above), *refined]
-    return round(1.3 * 4 * max(2 * wide + out for wide, out in layers))
+    return round(1.3 * precision.itemsize * max(2 * wide + out for wide, out in layers))
 
 
-def choose_side(size: Size, spec: ModelSpec, device: torch.device) -> int | None:
+def choose_side(
+    size: Size, spec: ModelSpec, device: torch.device, precision: torch.dtype = torch.float32
+) -> int | None:
     """The side of the windows for a picture of `size`, a multiple of 32; None where it fits into memory in one piece.
 
     Half of what is free is left alone: it is for the picture itself, and for others.
     """
     room = free_memory(device) // 2
-    return None if size[0] * size[1] * pixel_bytes(spec) <= room else window_side(spec, room)
+    fits = size[0] * size[1] * pixel_bytes(spec, precision) <= room
+    return None if fits else window_side(spec, room, precision)
 
 
-def window_side(spec: ModelSpec, room: int = _ENOUGH) -> int:
+def window_side(spec: ModelSpec, room: int = _ENOUGH, precision: torch.dtype = torch.float32) -> int:
     """The side of windows that take up to `room` bytes, and no more than makes them faster; a multiple of 32."""
-    side = int((min(room, _ENOUGH) // pixel_bytes(spec)) ** 0.5) - _MARGINS
+    side = int((min(room, _ENOUGH) // pixel_bytes(spec, precision)) ** 0.5) - _MARGINS
     return max(SMALLEST, side // GRID * GRID)
 
 

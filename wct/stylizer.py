@@ -44,11 +44,13 @@ class Stylizer:
     Args:
         model: a shipped model's name, a model folder, or a loaded Model.
         device: "cpu", "cuda", "mps" or None for the best one there is.
+        precision: in which the networks compute: "float32", or "bfloat16", which is faster where the processor knows
+            it, at 8 bits; statistics and maps stay exact. A loaded Model has a device and a precision of its own.
         engine: who does the work: this process, or a cluster, see `wct.distributed.Cluster`.
 
     Raises:
         ModelError: the model is missing or damaged, or its weights are no longer float32.
-        UsageError: the device is not there.
+        UsageError: the device is not there, or there is no such precision.
 
     Examples:
         >>> import wct
@@ -59,11 +61,17 @@ class Stylizer:
     """
 
     def __init__(
-        self, model: str | Path | Model = "compact", *, device: str | None = None, engine: Engine | None = None
+        self,
+        model: str | Path | Model = "compact",
+        *,
+        device: str | None = None,
+        precision: str = "float32",
+        engine: Engine | None = None,
     ) -> None:
         self.engine = engine or Local()
-        found = model if isinstance(model, Model) else Model.load(model, device=choose_device(device))
-        self.model = found.checked()
+        if not isinstance(model, Model):
+            model = Model.load(model, device=choose_device(device), precision=precision)
+        self.model = model.checked()
 
     def style(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from wct.bench.clock import Clock, best
 from wct.models.encoder import halved
 from wct.models.spec import LEVELS, EncoderSpec
 
-__all__ = ["ceilings", "convolution_shapes"]
+__all__ = ["ceilings", "convolution_shapes", "gain"]
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -29,13 +29,19 @@ def convolution_shapes(specs: Iterable[EncoderSpec], size: int) -> list[tuple[in
 
 
 @torch.inference_mode()
-def ceilings(specs: Iterable[EncoderSpec], size: int, clock: Clock, tell: Tell = lambda _: None) -> dict[str, Any]:
+def ceilings(
+    specs: Iterable[EncoderSpec],
+    size: int,
+    clock: Clock,
+    used: Collection[torch.dtype] = (),
+    tell: Tell = lambda _: None,
+) -> dict[str, Any]:
     """Rates in GFLOP/s of 3x3 convolutions as the models have them, and of matrix products; the best of several runs.
 
-    Every layout is tried, and every dtype from which this processor gains; of matrices float64 too, in which maps are
-    solved. "best" holds the highest of each kind and dtype.
+    Every layout is tried, and every dtype that is `used` or from which this processor gains; of matrices float64 too,
+    in which maps are solved. "best" holds the highest of each kind and dtype.
     """
-    dtypes = [dtype for dtype in DTYPES if dtype == torch.float32 or _gains(dtype, clock)]
+    dtypes = [dtype for dtype in DTYPES if dtype in (torch.float32, *used) or gain(dtype, clock) > 1]
     rows: list[dict[str, Any]] = []
     for channels, side in convolution_shapes(specs, size):
         tell(f"convolution {channels} x {side}")
@@ -66,15 +72,16 @@ def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _gains(dtype: torch.dtype, clock: Clock) -> bool:
-    """Whether convolutions of that dtype are faster than those in float32 here."""
+@torch.inference_mode()
+def gain(dtype: torch.dtype, clock: Clock) -> float:
+    """How many times as fast convolutions of that dtype are as those in float32 here, in the best layout of each."""
     try:
-        return any(
-            _convolution(*PROBE, dtype, layout, clock) > _convolution(*PROBE, torch.float32, layout, clock)
-            for layout in LAYOUTS
+        rate, plain = (
+            max(_convolution(*PROBE, one, layout, clock) for layout in LAYOUTS) for one in (dtype, torch.float32)
         )
     except RuntimeError:  # there are none of that dtype
-        return False
+        return 0.0
+    return rate / plain
 
 
 def _convolution(channels: int, side: int, dtype: torch.dtype, layout: str, clock: Clock) -> float:

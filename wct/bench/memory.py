@@ -1,6 +1,6 @@
 """Memory: the peak of a fresh process that stylises one picture.
 
-python -m wct.bench.memory '{"model": "compact", "encoder": null, "device": "cpu", "threads": 2, "folder": "…"}'
+python -m wct.bench.memory '{"model": "compact", "encoder": null, "device": "cpu", "precision": "float32", …}'
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Task:
         model: name or folder; None for the original algorithm with random weights.
         encoder: file of the encoder's weights, or None.
         device: where to compute.
+        precision: in which the model's networks compute.
         threads: of torch.
         folder: of `wct.bench.work.Files`; the style is taken from its file, by the original algorithm from its picture.
     """
@@ -33,6 +34,7 @@ class Task:
     model: str | None
     encoder: str | None
     device: str
+    precision: str
     threads: int
     folder: str
 
@@ -79,7 +81,8 @@ def _do(task: Task) -> None:
     if task.model is None:
         reference_run(Reference().to(device), files, device)()
     else:
-        stylizer = Stylizer(Model.load(task.model, device=device, encoder=task.encoder))
+        model = Model.load(task.model, device=device, encoder=task.encoder, precision=task.precision)
+        stylizer = Stylizer(model)
         stylizer(files.content, files.saved).save(files.result, overwrite=True)
 
 

@@ -76,7 +76,8 @@ def bench(
     clock = Clock(device)
     specs = [subject.model.card.spec.encoder for subject in subjects] + ([VGG19] if reference else [])
     report: dict[str, Any] = {"conditions": _conditions(device, repeats)}
-    report["ceilings"] = ceilings(specs, max(sizes), clock, tell)
+    used = {subject.model.precision for subject in subjects}
+    report["ceilings"] = ceilings(specs, max(sizes), clock, used, tell)
     limits = report["ceilings"]["best"]["convolution"]
     rows: list[dict[str, Any]] = []
     memory: list[dict[str, Any]] = []
@@ -107,6 +108,11 @@ def _conditions(device: torch.device, repeats: int) -> dict[str, Any]:
     }
 
 
+def _name(model: Model) -> str:
+    """In which dtype it convolves."""
+    return str(model.precision).removeprefix("torch.")
+
+
 def _files(folder: Path, number: int) -> Files:
     """The files of one model, 0 for the original algorithm: a saved style is no other's."""
     (own := folder / str(number)).mkdir(exist_ok=True)
@@ -125,8 +131,7 @@ def _runs(
         stylizer, files = Stylizer(subject.model), _files(folder, number)
         files.write(size)
         files.save_style(stylizer)
-        dtype = str(next(subject.model.encoder.parameters()).dtype).removeprefix("torch.")
-        runs += [Run(subject.name, way, dtype, do) for way, do in ways(stylizer, files).items()]
+        runs += [Run(subject.name, way, _name(subject.model), do) for way, do in ways(stylizer, files).items()]
     return runs
 
 
@@ -188,6 +193,7 @@ def _memory(
             model=str(subject.model.card.folder) if subject else None,
             encoder=str(subject.encoder) if subject and subject.encoder else None,
             device=str(device),
+            precision=_name(subject.model) if subject else "float32",
             threads=torch.get_num_threads(),
             folder=str(_files(folder, number).folder),
         )

@@ -24,6 +24,7 @@ from wct.cli.options import (
     MaxPixels,
     ModelName,
     Overwrite,
+    Precision,
     Quality,
     Size,
     StyleScale,
@@ -104,6 +105,7 @@ def batch(
     model: ModelName = "compact",
     encoder: EncoderFile = None,
     device: Device = "auto",
+    precision: Precision = "float32",
     engine: EngineName = "local",
     address: Address = None,
     gpus: Gpus = None,
@@ -130,7 +132,7 @@ def batch(
     jobs = jobs_of(photos, output, recursive=recursive, extension=suffix, inputs=inputs)
     if report == "-":
         raise UsageError("report: found -, where the table goes; needs the name of a file")
-    stylizer = load(model, device, encoder, engine_of(engine, address, gpus))
+    stylizer = load(model, device, encoder, engine_of(engine, address, gpus), precision)
     outcomes = batch(
         stylizer,
         jobs,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wct.cli.options import AsJson, Device
+from wct.cli.options import AsJson, Device, Precision
 from wct.cli.terminal import bar, note, show_json, show_table
 from wct.errors import ModelError, UsageError
 
@@ -47,6 +47,7 @@ def bench(
     repeats: Repeats = 5,
     threads: Threads = None,
     device: Device = "auto",
+    precision: Precision = "float32",
     reference: WithReference = False,
     vgg: Vgg = None,
     as_json: AsJson = False,
@@ -62,7 +63,7 @@ def bench(
     if threads is not None:
         torch.set_num_threads(threads)
     place = choose_device(device)
-    subjects, left_out = subjects_of(models, vgg, place)
+    subjects, left_out = subjects_of(models, vgg, place, precision)
     plain = plain_reference(vgg, place) if reference else None
     steps = count()
     with bar("bench") as tell:
@@ -83,7 +84,9 @@ def parse_sizes(text: str, step: int) -> list[int]:
     raise UsageError(f"sizes: found {text!r}; needs {needed}, with commas, such as 256,512")
 
 
-def subjects_of(text: str | None, vgg: Path | None, device: torch.device) -> tuple[list[Subject], dict[str, str]]:
+def subjects_of(
+    text: str | None, vgg: Path | None, device: torch.device, precision: str
+) -> tuple[list[Subject], dict[str, str]]:
     """The models to measure, and of those nobody named {name: why it is left out}, which is told at once.
 
     Raises ModelError where a named one cannot stylise, or none is left.
@@ -95,7 +98,7 @@ def subjects_of(text: str | None, vgg: Path | None, device: torch.device) -> tup
     for name in names() if text is None else [part.strip() for part in text.split(",")]:
         try:
             encoder = vgg if find(name).name == "vgg19" else None
-            model = Model.load(name, device=device, encoder=encoder)
+            model = Model.load(name, device=device, encoder=encoder, precision=precision)
             _ = model.decoder  # a model without cannot stylise: ModelError
             found.append(Subject(name, model, encoder))
         except ModelError as error:

@@ -66,9 +66,12 @@ def _devices() -> dict[str, str]:
     """{device: what it is} for every device there is."""
     import torch
 
+    from wct.bench.ceilings import gain
+    from wct.bench.clock import Clock
     from wct.devices import has_kernels
 
-    found = {"cpu": f"{platform.machine()}, {torch.get_num_threads()} threads"}
+    faster = gain(torch.bfloat16, Clock(torch.device("cpu")))
+    found = {"cpu": f"{platform.machine()}, {torch.get_num_threads()} threads; bfloat16 is {faster:.1f} times as fast"}
     for index in range(torch.cuda.device_count()):
         about = torch.cuda.get_device_properties(index)
         usable = "" if has_kernels(index) else ", not used: this torch has no kernels for it"

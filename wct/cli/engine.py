@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from wct import __version__
 from wct.devices import choose_device
 from wct.engine import Engine, Local
@@ -15,9 +17,16 @@ from wct.stylizer import Stylizer
 __all__ = ["engine_of", "files_of", "load", "load_vgg", "stamp"]
 
 
-def load(model: str | Path, device: str, encoder: str | None = None, engine: Engine | None = None) -> Stylizer:
-    """The Stylizer for the options --model, --device and --encoder."""
-    return Stylizer(Model.load(model, device=choose_device(device), encoder=encoder), engine=engine)
+def load(
+    model: str | Path,
+    device: str,
+    encoder: str | None = None,
+    engine: Engine | None = None,
+    precision: str = "float32",
+) -> Stylizer:
+    """The Stylizer for the options --model, --device, --encoder and --precision."""
+    found = Model.load(model, device=choose_device(device), encoder=encoder, precision=precision)
+    return Stylizer(found, engine=engine)
 
 
 def engine_of(name: str, address: str | None, gpus: float | None) -> Engine:
@@ -59,4 +68,7 @@ def stamp(stylizer: Stylizer, look: Look) -> str:
         value = getattr(look, name)
         if value != getattr(LOOK, name):
             settings += f" {name} {value}"
-    return f"wct {__version__}, model {stylizer.model.card.name}, {settings}"
+    model = stylizer.model.card.name
+    if stylizer.model.precision != torch.float32:
+        model += f" in {stylizer.model.precision}".replace("torch.", "")
+    return f"wct {__version__}, model {model}, {settings}"

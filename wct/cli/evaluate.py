@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wct.cli.options import AsJson, Device, EncoderFile, ModelName, VggFile
+from wct.cli.options import AsJson, Device, EncoderFile, ModelName, Precision, VggFile
 from wct.cli.terminal import bar, show_json, show_table
 
 __all__ = ["evaluate"]
@@ -26,6 +26,7 @@ def reconstruction(
     model: ModelName = "compact",
     encoder: EncoderFile = None,
     device: Device = "auto",
+    precision: Precision = "float32",
     as_json: AsJson = False,
 ) -> None:
     """PSNR per level of pictures that are encoded and decoded without any transform."""
@@ -34,7 +35,7 @@ def reconstruction(
     from wct.images import list_pictures
 
     pictures = list_pictures(folder)
-    engine = load(model, device, encoder).model
+    engine = load(model, device, encoder, precision=precision).model
     with bar("reconstruction") as tell:
         found = reconstruction(engine, pictures, size, tell)
     if as_json:

@@ -16,6 +16,7 @@ from wct.cli.options import (
     MaxPixels,
     ModelName,
     Overwrite,
+    Precision,
     StyleScale,
     Transform,
     inputs_of,
@@ -68,6 +69,7 @@ def grid(
     style_scale: StyleScale = 1.0,
     model: ModelName = "compact",
     device: Device = "auto",
+    precision: Precision = "float32",
     overwrite: Overwrite = False,
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
@@ -90,7 +92,7 @@ def grid(
     check_sheet(*shape, tile)
     inputs = inputs_of([*rows, *columns])
     check_output(output, overwrite=overwrite, inputs=inputs)
-    desk = _Desk(load(model, device), look, style_scale, blend, size, tile, max_pixels or None)
+    desk = _Desk(load(model, device, precision=precision), look, style_scale, blend, size, tile, max_pixels or None)
     sheet = desk.between(rows[0], columns, steps) if corners is not None else desk.matrix(rows, columns)
     sheet.save(output, overwrite=overwrite, inputs=inputs, comment=stamp(desk.stylizer, look))
     if output != "-":

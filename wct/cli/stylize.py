@@ -21,6 +21,7 @@ from wct.cli.options import (
     MaxPixels,
     ModelName,
     Overwrite,
+    Precision,
     Quality,
     Size,
     StyleScale,
@@ -139,6 +140,7 @@ def stylize(
     model: ModelName = "compact",
     encoder: EncoderFile = None,
     device: Device = "auto",
+    precision: Precision = "float32",
     engine: EngineName = "local",
     address: Address = None,
     gpus: Gpus = None,
@@ -173,7 +175,7 @@ def stylize(
     out: dict[str, Any] = {"overwrite": overwrite, "inputs": inputs, "quality": quality, "bits": bits}
     check_output(target, metadata=keep_metadata, **out)
     windows, limit = parse_tile(tile), max_pixels or None
-    stylizer = load(model, device, encoder, engine_of(engine, address, gpus))
+    stylizer = load(model, device, encoder, engine_of(engine, address, gpus), precision)
     large: LargePicture | None = None
     if not refine and size is None and preview is None and is_large(content, stylizer, windows):
         if keep_metadata:

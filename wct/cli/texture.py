@@ -16,6 +16,7 @@ from wct.cli.options import (
     MaxPixels,
     ModelName,
     Overwrite,
+    Precision,
     StyleScale,
     Transform,
     inputs_of,
@@ -63,6 +64,7 @@ def texture(
     style_scale: StyleScale = 1.0,
     model: ModelName = "compact",
     device: Device = "auto",
+    precision: Precision = "float32",
     overwrite: Overwrite = False,
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
@@ -83,7 +85,7 @@ def texture(
 
     known_transform(look.transform, look.rank)
     check_output(target, overwrite=overwrite, inputs=inputs)
-    stylizer = load(model, device)
+    stylizer = load(model, device, precision=precision)
     with bar("texture") as tell:
         parts = [
             stylizer.style(opened(one.path, max_pixels or None), scale=style_scale, patches=transform == "swap")

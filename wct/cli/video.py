@@ -23,6 +23,7 @@ from wct.cli.options import (
     Gpus,
     ModelName,
     Overwrite,
+    Precision,
     Size,
     StyleScale,
     Transform,
@@ -119,6 +120,7 @@ def video(
     model: ModelName = "compact",
     encoder: EncoderFile = None,
     device: Device = "auto",
+    precision: Precision = "float32",
     engine: EngineName = "local",
     address: Address = None,
     gpus: Gpus = None,
@@ -145,7 +147,7 @@ def video(
     known_transform(look.transform, look.rank)
     settings = Settings(look, size, steady, live, None if fps is None else _rate(fps), crf)
     check_target(target, source, overwrite, inputs=inputs, keep_metadata=keep_metadata)
-    stylizer = load(model, device, encoder, engine_of(engine, address, gpus))
+    stylizer = load(model, device, encoder, engine_of(engine, address, gpus), precision)
     swap = look.transform == "swap"
 
     def measured(path: str) -> Style:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wct.cli.options import Device, EncoderFile, ModelName
+from wct.cli.options import Device, EncoderFile, ModelName, Precision
 from wct.cli.terminal import note
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def web(
     model: ModelName = "compact",
     encoder: EncoderFile = None,
     device: Device = "auto",
+    precision: Precision = "float32",
 ) -> None:
     """A page for the browser: photo, styles and sliders, with a preview that follows, until Ctrl-C.
 
@@ -54,7 +55,7 @@ def web(
     def load() -> Stylizer:
         from wct.cli.engine import load
 
-        return load(model, device, encoder)
+        return load(model, device, encoder, precision=precision)
 
     def shelf() -> Shelf:
         from platformdirs import user_data_path

@@ -81,7 +81,7 @@ class Cluster:
         return max(1, int(there.get("GPU", 0) / self._gpus if self._gpus else there.get("CPU", 1)))
 
     def side(self, model: Model, size: Size) -> int | None:
-        side = window_side(model.card.spec)
+        side = window_side(model.card.spec, precision=model.precision)
         return side if max(size) > side else None
 
     def canvas(self, model: Model, side: int | None) -> Canvas:
@@ -128,7 +128,8 @@ class Cluster:
         if model is None:
             return []
         if model not in self._models:
-            self._models[model] = self.put(packed((model.card, model.encoder.state_dict(), model.decoder.state_dict())))
+            states = model.encoder.state_dict(), model.decoder.state_dict()
+            self._models[model] = self.put(packed((model.card, model.precision, *states)))
         return [self._models[model]]
 
     def _result(self, left: Any, told: Any) -> tuple[Any, Any]:

@@ -52,8 +52,8 @@ def packed(thing: object, named: Callable[[object], object | None] = lambda _: N
             if isinstance(one, Tensor):
                 if id(one) not in places:
                     places[id(one)] = len(arrays)
-                    arrays.append(one.detach().cpu().numpy())
-                return "tensor", places[id(one)]
+                    arrays.append(_array(one.detach().cpu()))
+                return "tensor", (places[id(one)], one.dtype)
             return None
 
     buffer = io.BytesIO()
@@ -75,9 +75,14 @@ def opened(parcel: Parcel, device: torch.device = _CPU, found: Callable[[Any], o
             kind, value = pid
             if kind == "device":
                 return device
-            return found(value) if kind == "name" else _tensor(parcel.arrays[value])
+            return found(value) if kind == "name" else _tensor(parcel.arrays[value[0]]).to(value[1])
 
     return Opener(io.BytesIO(parcel.data)).load()
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    """As numbers that numpy knows, bfloat16 as float32."""
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:

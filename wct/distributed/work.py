@@ -91,9 +91,10 @@ def _model(reference: Any) -> Model:
         import ray
 
         _at_hand.clear()
-        card, *states = opened(ray.get(reference))
+        card, precision, *states = opened(ray.get(reference))
         encoder, decoder = Encoder(card.spec.encoder), Decoder(card.spec)
         for half, state in zip((encoder, decoder), states, strict=True):
             half.load_state_dict(state)
-        _at_hand[reference] = Model(card, encoder, decoder, choose_device("cuda" if ray.get_gpu_ids() else "cpu"))
+        device = choose_device("cuda" if ray.get_gpu_ids() else "cpu")
+        _at_hand[reference] = Model(card, encoder, decoder, device, precision)
     return _at_hand[reference]

@@ -28,11 +28,16 @@ class Stage(nn.Module):
     channels put back, as far as the picture is known already: every refinement knows it better.
 
     With `picture` stage 2 makes a picture, and gives the relu1_1 of that: features that some picture has.
+
+    Attributes:
+        level: k.
+        precision: in which it computes; None for that of the features.
     """
 
     def __init__(self, level: int, width: int, spec: StageSpec, out: int) -> None:
         super().__init__()
         self.level = level
+        self.precision: torch.dtype | None = None
         ends = [width, *spec.low, *spec.high, 3 if spec.picture else out]
         convolutions = [nn.Conv2d(a, b, 3) for a, b in pairwise(ends)]
         self.low = _several(convolutions[: len(spec.low)])
@@ -54,6 +59,7 @@ class Stage(nn.Module):
 
         With `affine` what it makes of A x + b, for the features x of every pixel.
         """
+        x = x.to(self.precision or x.dtype)
         y = self.refined(self.made(x, size, wrap, affine), x, len(self.look), wrap, affine)
         return y if self.again is None else F.relu(convolve(self.again, y, wrap), inplace=True)
 
@@ -136,8 +142,8 @@ def doubled(conv: nn.Conv2d | Taps, x: Tensor, size: tuple[int, int], wrap: bool
         return convolve(conv, _repeated(x)[..., :height, :width], wrap)
     bare = unpadded(x, wrap)
     around = x if bare else surrounded(x, "circular" if wrap else "replicate")
-    weight, bias = weights(conv, x)
-    y = F.conv_transpose2d(around, _spread(weight), bias, stride=2, padding=1 if bare else 3)
+    weight, bias = weights(Taps(_spread(conv.weight), conv.bias), x)
+    y = F.conv_transpose2d(around, weight, bias, stride=2, padding=1 if bare else 3)
     y = y[..., :height, :width]
 
     def beside(part: Tensor, rows: int, columns: int) -> Tensor:
@@ -162,8 +168,9 @@ def _spread(weight: Tensor) -> Tensor:
     """Weights (C', C, 3, 3) on what is repeated as those of a transposed convolution, (C, C', 4, 4).
 
     Of the four pixels around a repeated one the first gets its last tap, the second, which is that pixel, the last two,
-    the third the first two, and the fourth the first.
+    the third the first two, and the fourth the first. In float32 at least: they are added up.
     """
+    weight = weight.to(torch.promote_types(weight.dtype, torch.float32))
     for axis in (2, 3):
         a, b, c = weight.unbind(axis)
         weight = torch.stack([c, b + c, a + b, a], axis)

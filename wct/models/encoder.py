@@ -50,12 +50,11 @@ def convolve(conv: nn.Conv2d | Taps, x: Tensor, wrap: bool = False) -> Tensor:
 
 
 def weights(conv: nn.Conv2d | Taps, x: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Weights and bias in the precision of x where theirs is less: decoders' stay float16, as their files have them.
+    """Weights and bias in the precision of x: as they are kept, decoders' are float16, as their files have them.
 
     All in float32 they are 36 MB more with vgg19, at its peak.
     """
-    dtype = torch.promote_types(conv.weight.dtype, x.dtype)
-    return conv.weight.to(dtype), None if conv.bias is None else conv.bias.to(dtype)
+    return conv.weight.to(x.dtype), None if conv.bias is None else conv.bias.to(x.dtype)
 
 
 def unpadded(x: Tensor, wrap: bool) -> bool:
@@ -114,11 +113,16 @@ class Encoder(nn.Module):
     Weights are named as in the paper (`conv4_1.weight`; `head4.weight` for the head of relu4_1). The input
     convention of the original VGG-19 (BGR, 0..255, minus the means) is part of the first convolution, whose
     padding is therefore that of the picture: see `wct.models.vgg`.
+
+    Attributes:
+        spec: the architecture.
+        precision: in which features are computed, and given; None for that of the pictures.
     """
 
     def __init__(self, spec: EncoderSpec) -> None:
         super().__init__()
         self.spec = spec
+        self.precision: torch.dtype | None = None
         width = 3
         for block, widths in enumerate(spec.widths, 1):
             for i, out in enumerate(widths, 1):
@@ -142,8 +146,8 @@ class Encoder(nn.Module):
         """Features of `level` from the activations of relu{level}_1."""
         if not self.spec.ranks:
             return x
-        y: Tensor = self.get_submodule(f"head{level}")(x)
-        return y
+        head: nn.Conv2d = self.get_submodule(f"head{level}")  # type: ignore[assignment]
+        return F.conv2d(x, *weights(head, x))
 
     def trunk(
         self, x: Tensor, deepest: int = 5, wrap: bool = False, counts: Mapping[int, int] | None = None
@@ -174,6 +178,7 @@ class Encoder(nn.Module):
         """
         wanted = set(levels)
         features = {}
+        x = x.to(self.precision or x.dtype)
         for name, y in self.trunk(x, max(wanted), wrap, counts):
             if name.endswith("_1") and (level := int(name[0])) in wanted:
                 features[level] = self.head(y, level)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from wct.devices import placed
+from wct.devices import choose_precision, placed
 from wct.errors import ModelError
 from wct.images.label import label
 from wct.models.decoder import Decoder
@@ -103,22 +103,46 @@ class Model:
 
     `encoder(pictures, levels)` gives features, `decoder(features, level, size)` pictures. Raises ModelError
     where the folder, its description or its weights are missing, damaged or of another model.
+
+    Attributes:
+        card: what is known of it.
+        device: where it is.
+        precision: in which both compute; their weights stay float32 and float16, of which all others are made.
+        encoder: as it is; `decoder` raises where there is none.
     """
 
-    def __init__(self, card: Card, encoder: Encoder, decoder: Decoder | None, device: torch.device) -> None:
+    def __init__(
+        self,
+        card: Card,
+        encoder: Encoder,
+        decoder: Decoder | None,
+        device: torch.device,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
         self.card = card
         self.device = device
+        self.precision = precision
+        encoder.precision = precision
+        for stage in decoder.stages if decoder else ():
+            stage.precision = precision
         self.encoder = placed(encoder.eval().requires_grad_(False), device)
         self._decoder = decoder and placed(decoder.eval().requires_grad_(False), device)
 
     @classmethod
     def load(
-        cls, name: str | Path = "compact", *, device: str | torch.device = "cpu", encoder: str | Path | None = None
+        cls,
+        name: str | Path = "compact",
+        *,
+        device: str | torch.device = "cpu",
+        encoder: str | Path | None = None,
+        precision: str = "float32",
     ) -> Model:
         """The model `name` (shipped, or a folder); `encoder` names a file to take the encoder's weights from.
 
-        An encoder file may be ours or one that publishes the original VGG-19: see `load_encoder`.
+        An encoder file may be ours or one that publishes the original VGG-19: see `load_encoder`. `precision` is one
+        of `wct.devices.PRECISIONS`; UsageError for any other.
         """
+        dtype = choose_precision(precision)
         card = find(name)
         file = Path(encoder) if encoder is not None else card.file(ENCODER)
         if not file.is_file():
@@ -132,7 +156,7 @@ class Model:
                 chain = Decoder(card.spec)
             file = card.file(DECODER)
             fill(chain, load_tensors(file, card.sha256(DECODER), halves=True), label(file))
-        return cls(card, body, chain, torch.device(device))
+        return cls(card, body, chain, torch.device(device), dtype)
 
     @property
     def decoder(self) -> Decoder:
@@ -142,18 +166,20 @@ class Model:
         return self._decoder
 
     def checked(self) -> Model:
-        """This model, or ModelError where weights are not of the kind any more that they were loaded as.
-
-        The encoder's are float32, and so are all features. bfloat16 is 1.5 times as fast on a CPU that knows it, at 45
-        to 48 dB, but its rounding passes what counts as variation: flat pictures became noise of 37 grey levels.
-        """
+        """This model, or ModelError where weights are not of the kind any more that they were loaded as."""
         other = {weight.dtype for weight in self.encoder.parameters()} - {torch.float32}
         if self._decoder is not None:
             other |= {weight.dtype for weight in self._decoder.parameters()} - {torch.float32, torch.float16}
         if other:
             found = ", ".join(map(str, other))
-            raise ModelError(f"{self.card.name}: its weights are of {found}; needed torch.float32, as they are loaded")
+            needed = "torch.float32, as they are loaded; to compute in less load it with a precision"
+            raise ModelError(f"{self.card.name}: its weights are of {found}; needed {needed}")
         return self
+
+    @property
+    def identity(self) -> list[str]:
+        """All of a model that pictures depend on."""
+        return [self.fingerprint, self.decoder_fingerprint, str(self.precision)]
 
     @cached_property
     def fingerprint(self) -> str:

@@ -239,7 +239,7 @@ def _identity(
         "wct": __version__,
         "source": stamps or [source, time.time_ns()],
         "output": str(Path(output).absolute()),
-        "model": [stylizer.model.fingerprint, stylizer.model.decoder_fingerprint],
+        "model": stylizer.model.identity,
         "styles": [(moment, style.digest) for moment, style in schedule.keyframes],
         "settings": repr(settings),
         "once": time.time_ns() if settings.live else 0,
