@@ -24,7 +24,7 @@ def flow(start: Array, end: Array) -> Array:
     below, right = max(0, SMALLEST - height), max(0, SMALLEST - width)
     grey = [
         cv2.copyMakeBorder(
-            cv2.cvtColor(np.rint(frame * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY),
+            cv2.cvtColor(cv2.convertScaleAbs(frame, alpha=255), cv2.COLOR_RGB2GRAY),
             0, below, 0, right, cv2.BORDER_REPLICATE,
         )
         for frame in (start, end)
@@ -37,9 +37,7 @@ def flow(start: Array, end: Array) -> Array:
 
 def warp(frame: Array, along: Array, interpolation: int = cv2.INTER_LINEAR) -> Array:
     """frame(p + along(p)) for every pixel p; beyond the border the border's colour."""
-    height, width = along.shape[:2]
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    moved = cv2.remap(frame, x + along[..., 0], y + along[..., 1], interpolation, borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.remap(frame, *_places(along), interpolation, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.float32)
 
 
@@ -52,14 +50,24 @@ def unreliable(backward: Array, forward: Array) -> Array:
     there = warp(forward, backward)
     size = _square(there) + _square(backward)
     disoccluded = _square(there + backward) > 0.01 * size + 0.5
-    down = np.diff(backward, axis=0, append=backward[-1:])
-    across = np.diff(backward, axis=1, append=backward[:, -1:])
-    boundary = _square(across) + _square(down) > 0.01 * _square(backward) + 0.002
+    slope = np.zeros_like(size)
+    slope[:-1] += _square(np.diff(backward, axis=0))
+    slope[:, :-1] += _square(np.diff(backward, axis=1))
+    boundary = slope > 0.01 * _square(backward) + 0.002
     height, width = backward.shape[:2]
-    y, x = np.mgrid[:height, :width] + backward.transpose(2, 0, 1)[::-1]
+    x, y = _places(backward)
     outside = (x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)
     return np.asarray(disoccluded | boundary | outside, np.float32)
 
 
+def _places(along: Array) -> tuple[Array, Array]:
+    """Where every pixel goes: x and y, (H, W) each."""
+    height, width = along.shape[:2]
+    rows, columns = (np.arange(side, dtype=np.float32) for side in (height, width))
+    return columns + along[..., 0], rows[:, None] + along[..., 1]
+
+
 def _square(vectors: Array) -> Array:
-    return np.asarray(np.square(vectors).sum(2), np.float32)
+    """(H, W), the square of their length. numpy takes five times as long to add up so short an axis."""
+    x, y = vectors[..., 0], vectors[..., 1]
+    return x * x + y * y

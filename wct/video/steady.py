@@ -50,7 +50,7 @@ class Steady:
 def _same(content: Array, before: Array, backward: Array, forward: Array) -> Array:
     """(H, W) in 0..1, how surely each pixel of `content` shows what it shows in `before`, where `backward` points."""
     hidden = cv2.dilate(unreliable(backward, forward), np.ones((3, 3), np.uint8))
-    change = np.square(content - warp(before, backward)).mean(2)
+    change = _mean_square(content - warp(before, backward))
     near = np.exp(-cv2.blur(change, (3, 3)) / CHANGE**2)
     return np.asarray(cv2.blur(near * (1 - hidden), (3, 3)), np.float32)
 
@@ -65,4 +65,9 @@ def _crisp(blended: Array, made: Array) -> Array:
 
 def _power(fine: Array) -> Array:
     """(H, W), mean square over all channels around each pixel; never 0."""
-    return np.asarray(cv2.GaussianBlur(np.square(fine).mean(2), (0, 0), AROUND) + 1e-5, np.float32)
+    return np.asarray(cv2.GaussianBlur(_mean_square(fine), (0, 0), AROUND) + 1e-5, np.float32)
+
+
+def _mean_square(colours: Array) -> Array:
+    """(H, W), over the channels. numpy takes eight times as long to add up so short an axis."""
+    return np.asarray(cv2.transform(cv2.multiply(colours, colours), np.full((1, 3), 1 / 3, np.float32)), np.float32)
