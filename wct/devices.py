@@ -9,7 +9,7 @@ from torch import nn
 
 from wct.errors import UsageError
 
-__all__ = ["PRECISIONS", "choose_device", "choose_precision", "has_kernels", "make_exact", "placed"]
+__all__ = ["PRECISIONS", "choose_device", "choose_precision", "has_kernels", "make_exact", "name_of", "placed"]
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """In what the networks may compute, with 24 bits or with 8. Statistics and maps are float32 and float64 always.
@@ -51,6 +51,11 @@ def choose_precision(name: str) -> torch.dtype:
     if name not in PRECISIONS:
         raise UsageError(f"precision: found {name!r}; choose {', '.join(PRECISIONS)}")
     return PRECISIONS[name]
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """Its name, as in `PRECISIONS`."""
+    return str(dtype).removeprefix("torch.")
 
 
 def has_kernels(index: int) -> bool:

@@ -1,9 +1,10 @@
 """The README's tables of speed and memory, written into it from reports of `wct bench`.
 
 wct bench --reference --json > 512.json
-wct bench --sizes 256,512,1024,2048 --repeats 3 --json > sizes.json
+wct bench --reference --precision bfloat16 --json > bfloat16.json
+wct bench --sizes 256,512,1024 --repeats 3 --json > sizes.json
 wct bench --device cuda --reference --json > gpu.json
-python tests/benchmarks/tables.py 512.json sizes.json [gpu.json]
+python tests/benchmarks/tables.py 512.json bfloat16.json sizes.json gpu.json    # or some of them
 """
 
 from __future__ import annotations
@@ -31,7 +32,13 @@ def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
 def conditions(report: dict[str, Any]) -> str:
     """What the figures depend on, as a sentence."""
     of = report["conditions"]
-    return f"{of['device']}, {of['threads']} threads, float32, torch {of['torch'].split('+')[0]}, medians of {of['n']}."
+    release = of["torch"].split("+")[0]
+    return f"{of['device']}, {of['threads']} threads, {precision(report)}, torch {release}, medians of {of['n']}."
+
+
+def precision(report: dict[str, Any]) -> str:
+    """In what the models compute."""
+    return str(report["runs"][-1]["dtype"])
 
 
 def beside(report: dict[str, Any], memory: str) -> Iterator[tuple[str, dict[str, Any], str]]:
@@ -91,11 +98,19 @@ def put(text: str, name: str, body: str) -> str:
     return f"{before}{begin}{body}{end}{rest.split(end)[1]}"
 
 
+def placed(report: dict[str, Any]) -> tuple[str, str]:
+    """The name of the table that a report is for, and the table."""
+    if report["conditions"]["device"] != "cpu":
+        return "table on a GPU", on_gpu(report)
+    if len({run["size"] for run in report["runs"]}) > 1:
+        return "table by size", by_size(report)
+    return "table in bfloat16" if precision(report) == "bfloat16" else "table against the paper", against(report)
+
+
 if __name__ == "__main__":
-    reference, sizes, *gpu = (json.loads(Path(path).read_text("utf-8")) for path in sys.argv[1:])
     text = README.read_text("utf-8")
-    text = put(text, "table against the paper", f"{conditions(reference)}\n\n{against(reference)}")
-    text = put(text, "table by size", f"{conditions(sizes)}\n\n{by_size(sizes)}")
-    for report in gpu:
-        text = put(text, "table on a GPU", f"{conditions(report)}\n\n{on_gpu(report)}")
+    for path in sys.argv[1:]:
+        report = json.loads(Path(path).read_text("utf-8"))
+        name, body = placed(report)
+        text = put(text, name, f"{conditions(report)}\n\n{body}")
     README.write_text(text, "utf-8")

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from wct.bench.clock import Clock, best
+from wct.devices import name_of
 from wct.models.encoder import halved
 from wct.models.spec import LEVELS, EncoderSpec
 
@@ -59,17 +60,13 @@ def ceilings(
 
 
 def _row(kind: str, shape: str, dtype: torch.dtype, layout: str, rate: float) -> dict[str, Any]:
-    return {"kind": kind, "shape": shape, "dtype": _name(dtype), "layout": layout, "gflop_per_s": round(rate, 2)}
+    return {"kind": kind, "shape": shape, "dtype": name_of(dtype), "layout": layout, "gflop_per_s": round(rate, 2)}
 
 
 def _best(rows: list[dict[str, Any]], kind: str) -> Iterator[tuple[str, float]]:
     found = [row for row in rows if row["kind"] == kind]
     for dtype in dict.fromkeys(row["dtype"] for row in found):
         yield dtype, max(row["gflop_per_s"] for row in found if row["dtype"] == dtype)
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 @torch.inference_mode()

@@ -19,6 +19,7 @@ from wct.bench.memory import Task, peak
 from wct.bench.reference import Reference
 from wct.bench.stages import OTHER, STAGES, convolution_flops, timed
 from wct.bench.work import Files, reference_run, ways
+from wct.devices import name_of
 from wct.evaluation import psnr
 from wct.images import read
 from wct.models import Model
@@ -108,11 +109,6 @@ def _conditions(device: torch.device, repeats: int) -> dict[str, Any]:
     }
 
 
-def _name(model: Model) -> str:
-    """In which dtype it convolves."""
-    return str(model.precision).removeprefix("torch.")
-
-
 def _files(folder: Path, number: int) -> Files:
     """The files of one model, 0 for the original algorithm: a saved style is no other's."""
     (own := folder / str(number)).mkdir(exist_ok=True)
@@ -131,7 +127,8 @@ def _runs(
         stylizer, files = Stylizer(subject.model), _files(folder, number)
         files.write(size)
         files.save_style(stylizer)
-        runs += [Run(subject.name, way, _name(subject.model), do) for way, do in ways(stylizer, files).items()]
+        dtype = name_of(subject.model.precision)
+        runs += [Run(subject.name, way, dtype, do) for way, do in ways(stylizer, files).items()]
     return runs
 
 
@@ -193,7 +190,7 @@ def _memory(
             model=str(subject.model.card.folder) if subject else None,
             encoder=str(subject.encoder) if subject and subject.encoder else None,
             device=str(device),
-            precision=_name(subject.model) if subject else "float32",
+            precision=name_of(subject.model.precision) if subject else "float32",
             threads=torch.get_num_threads(),
             folder=str(_files(folder, number).folder),
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from wct import __version__
-from wct.devices import choose_device
+from wct.devices import choose_device, name_of
 from wct.engine import Engine, Local
 from wct.errors import UsageError
 from wct.look import LOOK, Look
@@ -70,5 +70,5 @@ def stamp(stylizer: Stylizer, look: Look) -> str:
             settings += f" {name} {value}"
     model = stylizer.model.card.name
     if stylizer.model.precision != torch.float32:
-        model += f" in {stylizer.model.precision}".replace("torch.", "")
+        model += f" in {name_of(stylizer.model.precision)}"
     return f"wct {__version__}, model {model}, {settings}"

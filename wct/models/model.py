@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from wct.devices import choose_precision, placed
+from wct.devices import choose_precision, name_of, placed
 from wct.errors import ModelError
 from wct.images.label import label
 from wct.models.decoder import Decoder
@@ -179,7 +179,7 @@ class Model:
     @property
     def identity(self) -> list[str]:
         """All of a model that pictures depend on."""
-        return [self.fingerprint, self.decoder_fingerprint, str(self.precision)]
+        return [self.fingerprint, self.decoder_fingerprint, name_of(self.precision)]
 
     @cached_property
     def fingerprint(self) -> str:
