@@ -10,7 +10,7 @@ import torch
 
 from wct.canvas import Canvas
 from wct.fields import Combined, Field
-from wct.gaussian import FLAT, Gaussian, joined
+from wct.gaussian import DECODED, ENCODED, Gaussian, joined
 from wct.linalg import at
 from wct.look import Look
 from wct.maps import AffineMap, FeatureMap
@@ -115,7 +115,7 @@ class Loop:
 
     def _solved(self, parts: list[Gaussian | None], level: int, turn: int) -> list[FeatureMap]:
         """The maps of the regions, from the statistics of the pictures in them."""
-        parts = self._calmed(parts)
+        parts = self._calmed(parts, first=(turn, level) == (0, max(self.look.levels)))
         if self.memory is not None:
             parts = self.memory((turn, level), parts)
         change = transform(self.look.transform, self.look.rank)
@@ -124,15 +124,16 @@ class Loop:
         self.solved[turn, level] = maps[0]
         return maps
 
-    def _calmed(self, parts: Sequence[Gaussian | None]) -> list[Gaussian | None]:
+    def _calmed(self, parts: Sequence[Gaussian | None], first: bool) -> list[Gaussian | None]:
         """The parts without variation where a region is flat.
 
-        All features are made of the first ones. Where those do not vary, what varies later is what decoders have made
-        of rounding: with VGG-19 in bfloat16 up to 1.7 times the mean, after a second pass.
+        That is known from its `first` features, of which all others are made: with VGG-19 in bfloat16 decoders and
+        encoder make of a flat picture's rounding up to 1.7 times the mean. A single feature says nothing yet.
         """
+        share = (ENCODED if first else DECODED)[self.canvas.model.precision]
         for number, part in enumerate(parts):
-            if number not in self.flat and part is not None and part.n >= 2:  # a single feature says nothing
-                self.flat[number] = not part.varies(FLAT[self.canvas.model.precision])
+            if number not in self.flat and part is not None and part.n >= 2:
+                self.flat[number] = not part.varies(share)
         return [part and part.calmed() if self.flat.get(number) else part for number, part in enumerate(parts)]
 
     def _stepped(self, x: Field, pixels: Field, own: Mapping[int, Field], level: int, affine: Affine | None) -> Field:
