@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,13 @@ def test_features_are_rounded_and_statistics_are_not(quick: wct.Stylizer, photo:
     wanted = torch.cov(features[2][0].flatten(1).double(), correction=0)
     torch.testing.assert_close(gaussian.cov, wanted, rtol=1e-5, atol=1e-5 * float(wanted.max()))
     assert quick.model.decoder(features[2], 2, photo.size).dtype == torch.bfloat16
+
+
+def test_otherwise_networks_compute_in_what_comes_in(exact: wct.Stylizer, photo: Picture) -> None:
+    features = exact.model.encoder(photo.rgb[None].double(), (2,))[2]
+    assert features.dtype == exact.model.decoder(features, 2, photo.size).dtype == torch.float64
+    rounded = exact.model.decoder(features.bfloat16(), 2, photo.size)  # as autocast has them in training
+    assert rounded.dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("grey", [0.0, 0.3, 1.0])
@@ -162,7 +170,8 @@ def test_a_batch_in_another_precision_is_another_batch(call: Call, tmp_path: Pat
     assert call(*base).status == 0
     assert "with other settings" in call(*base, "--precision", "bfloat16").err
     assert call(*base, "--precision", "bfloat16", "--overwrite").status == 0
-    assert "1" in call(*base, "--precision", "bfloat16").out.decode()
+    assert call(*base, "--precision", "bfloat16", "--report", "told.jsonl").status == 0
+    assert json.loads((tmp_path / "told.jsonl").read_text())["status"] == "skipped"
 
 
 def test_processors_that_do_not_know_it_give_the_same(

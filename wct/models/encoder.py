@@ -23,10 +23,10 @@ _AT_ONCE = 16
 
 
 class Taps(NamedTuple):
-    """What a 3x3 convolution computes with; of `nn.Conv2d` no more is needed."""
+    """What a convolution computes with; of `nn.Conv2d` no more is needed."""
 
     weight: Tensor
-    """(C', C, 3, 3)."""
+    """(C', C, 3, 3), or (C, C', 4, 4) of a transposed one."""
     bias: Tensor | None
     """(C',)."""
 

@@ -14,7 +14,7 @@ import torch
 from wct.devices import choose_precision, name_of, placed
 from wct.errors import ModelError
 from wct.images.label import label
-from wct.models.decoder import Decoder, Stage
+from wct.models.decoder import Decoder
 from wct.models.encoder import Encoder
 from wct.models.published import read_published
 from wct.models.shelf import home, names, shelf
@@ -122,9 +122,10 @@ class Model:
         self.card = card
         self.device = device
         self.precision = precision
-        for part in (*encoder.modules(), *(decoder.modules() if decoder else ())):
-            if isinstance(part, Encoder | Stage):
-                part.precision = precision
+        if precision != torch.float32:  # which pictures are; in training, which begins with a model's, autocast decides
+            encoder.precision = precision
+            for stage in decoder.stages if decoder else ():
+                stage.precision = precision
         self.encoder = placed(encoder.eval().requires_grad_(False), device)
         self._decoder = decoder and placed(decoder.eval().requires_grad_(False), device)
 
