@@ -124,6 +124,7 @@ def batch(
     from wct.batch import batch
     from wct.cli.engine import engine_of, load, stamp
     from wct.files import write_file
+    from wct.heap import SERIES, keep
     from wct.jobs import jobs_of
     from wct.transforms import transform as known_transform
 
@@ -132,6 +133,7 @@ def batch(
     jobs = jobs_of(photos, output, recursive=recursive, extension=suffix, inputs=inputs)
     if report == "-":
         raise UsageError("report: found -, where the table goes; needs the name of a file")
+    keep(SERIES)
     stylizer = load(model, device, encoder, engine_of(engine, address, gpus), precision)
     outcomes = batch(
         stylizer,

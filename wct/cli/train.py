@@ -188,10 +188,10 @@ def _begun(data: list[Path], seed: int, folder: Path, name: str, resume: bool, d
 def _running(pictures: PictureSet, run: Run) -> Iterator[None]:
     """Make the run's folder, say what training is on, and at the end what was skipped or how to go on."""
     from wct.files import claim, remove_stale
-    from wct.heap import keep
+    from wct.heap import TRAINING, keep
     from wct.training.processes import is_main
 
-    keep()
+    keep(TRAINING)
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
         claimed = claim(run.folder) if is_main() else nullcontext()

@@ -141,12 +141,14 @@ def video(
     inputs = inputs_of([source, *(one.path for one in plain), *(path for _, path in keyframes)])
 
     from wct.cli.engine import engine_of, load, stamp
+    from wct.heap import SERIES, keep
     from wct.transforms import transform as known_transform
     from wct.video import Settings, check_target, stylize_clip
 
     known_transform(look.transform, look.rank)
     settings = Settings(look, size, steady, live, None if fps is None else _rate(fps), crf)
     check_target(target, source, overwrite, inputs=inputs, keep_metadata=keep_metadata)
+    keep(SERIES)
     stylizer = load(model, device, encoder, engine_of(engine, address, gpus), precision)
     swap = look.transform == "swap"
 
