@@ -21,15 +21,15 @@ from wct.models.spec import LEVELS
 from wct.samples import paint
 
 LOOKS: dict[str, tuple[dict[str, Any], float]] = {
-    "single": ({}, 36),
-    "strong": ({"alpha": 1.4, "strength": {5: 0.5}}, 34),
-    "wct": ({"transform": "wct"}, 34),
-    "adain": ({"transform": "adain"}, 36),
-    "rank": ({"rank": 12}, 36),
-    "cascade": ({"mode": "cascade"}, 28),
-    "photo": ({"mode": "photo", "levels": (3, 2, 1), "grain": 0.0}, 38),
-    "content": ({"color": "content"}, 36),
-    "luminance": ({"color": "luminance"}, 36),
+    "single": ({}, 38),
+    "strong": ({"alpha": 1.4, "strength": {5: 0.5}}, 36),
+    "wct": ({"transform": "wct"}, 36),
+    "adain": ({"transform": "adain"}, 38),
+    "rank": ({"rank": 12}, 38),
+    "cascade": ({"mode": "cascade"}, 30),
+    "photo": ({"mode": "photo", "levels": (3, 2, 1), "grain": 0.0}, 40),
+    "content": ({"color": "content"}, 38),
+    "luminance": ({"color": "luminance"}, 38),
 }
 """Looks, and how many dB at least are between their pictures in the two precisions."""
 
