@@ -7,10 +7,13 @@ import sys
 
 from shell import environment
 
-HOLES = """
+START = """
 import psutil, torch, wct.heap
 wct.heap.settle()
 held = lambda: psutil.Process().memory_info().rss / 2**20
+"""
+
+HOLES = """
 blocks = [torch.ones(2**18) for _ in range(128)]
 del blocks[:-1:2]
 before = held()
@@ -21,9 +24,6 @@ print(before - held())
 """
 
 SERIES = """
-import psutil, torch, wct.heap
-wct.heap.settle()
-held = lambda: psutil.Process().memory_info().rss / 2**20
 def left(count):
     block = torch.ones(count)
     before = held()
@@ -36,13 +36,17 @@ print(left(12 * 2**20), left(32 * 2**20))
 """
 
 
+def printed(script: str) -> list[float]:
+    """The numbers that a script prints after START, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", START + script], capture_output=True, env=environment(), check=True)
+    return [*map(float, done.stdout.split())]
+
+
 def test_holes_between_blocks_are_given_back_before_something_large() -> None:
-    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, env=environment(), check=True)
-    little, much = map(float, done.stdout.split())
+    little, much = printed(HOLES)
     assert abs(little) < 8 and much > 48, "MB of 64 that are free"
 
 
 def test_batches_and_films_keep_what_the_next_picture_needs_but_nothing_huge() -> None:
-    done = subprocess.run([sys.executable, "-c", SERIES], capture_output=True, env=environment(), check=True)
-    alone, kept, huge = map(float, done.stdout.split())
+    alone, kept, huge = printed(SERIES)
     assert abs(alone) < 8 and kept > 40 and abs(huge) < 8, "MB of 48, 48 and 128"

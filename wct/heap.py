@@ -37,8 +37,8 @@ def keep(largest: int) -> None:
     Getting memory anew each time takes a third of a step of training. On a virtual machine with two cores a batch of 44
     photos (short side 512) takes 31 and 36 s instead of 36 and 45 and up to 1,400 MB instead of 1,030, a film of
     1296x720 37 s instead of 44 and no more memory, one of 432x240 13.8 s instead of 14.6 and 1,190 MB instead of 1,030
-    (medians of 3). Blocks of 40 MB bring half of that. A single picture is not worth it: with blocks of up to a quarter
-    of relu1_1 1024x1024 to 2048x2048 take 1 to 4 % less time.
+    (medians of 3). Blocks of 40 MB bring a third of that or more. A single picture is not worth it: with blocks of up
+    to a quarter of relu1_1 1024x1024 to 2048x2048 take 1 to 4 % less time.
     """
     _thresholds(mapped=largest, trimmed=min(2 * largest, 2**31 - 1))
 
